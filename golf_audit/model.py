@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -256,9 +256,8 @@ class Report:
     head: Head
     track: Track
     as_of: dt.date
-    claim: str  # "claims 1.01355 (3 seeds)"
+    claim: str  # "claims 1.01355 (3 seeds)"; empty when nothing is claimed
     rulings: tuple[Ruling, ...]
     configuration: tuple[Any, ...] = ()  # runconfig.Setting, printed by report/
     crashes: tuple[Crash, ...] = ()
     restricted_to: tuple[str, ...] = ()  # rule ids, when --rule narrowed the audit
-    extra: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,51 @@
+# Two commands for a fresh machine: `make demo`, `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+PIP_OPTIONS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo test check lint types test-slow test-corpus test-all rules bench clean
+
+## demo: core install (no torch), audit the bundled examples, print the reports
+demo: $(VENV)/.core
+	@for folder in examples/*/; do $(BIN)/golf-audit check --exit-zero "$$folder"; echo; done
+
+## test: lint, types, and the test suite without the slow and corpus parts
+test: $(VENV)/.dev lint types
+	$(BIN)/python -m pytest -m "not slow and not corpus and not gpu"
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "slow and not corpus and not gpu"
+
+## test-corpus: needs GOLF_AUDIT_CLONE=/path/to/a/clone/of/openai/parameter-golf
+test-corpus: $(VENV)/.dev
+	$(BIN)/python -m pytest -m corpus
+
+test-all: $(VENV)/.dev lint types
+	$(BIN)/python -m pytest -m "not gpu"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+## rules: write rules/README.md from the rules themselves
+rules: $(VENV)/.core
+	$(BIN)/python -m golf_audit.report.catalogue rules/README.md
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install $(PIP_OPTIONS) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install $(PIP_OPTIONS) -c constraints.txt -e ".[dev,run]"
+	@touch $@ $(VENV)/.core
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist

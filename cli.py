@@ -1,0 +1,255 @@
+"""The golf-audit command: read arguments, call one function, print, pick the exit code.
+
+Exit codes: 0 nothing failed, nothing open; 1 a D or I rule failed; 2 usage; 3 no fail, but a D rule that reading
+can decide is open; 4 the tool itself failed. Imports wait inside the commands, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from golf_audit import __version__
+from golf_audit.errors import AuditError, InternalError
+
+if TYPE_CHECKING:
+    from golf_audit.model import Report
+    from golf_audit.submission import Submission
+
+FORMATS = ("text", "json", "markdown", "sarif", "github")
+TOOL_FAILED = 4
+
+
+class Commands(click.Group):
+    """Turns our own exceptions into one clear line and the documented exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from golf_audit.report.escape import terminal
+
+        try:
+            return super().invoke(ctx)
+        except AuditError as error:
+            raise click.ClickException(terminal(str(error))) from error
+        except InternalError as error:
+            click.echo(f"golf-audit failed: {terminal(str(error))}", err=True)
+            sys.exit(TOOL_FAILED)
+
+
+click.ClickException.exit_code = 2  # usage and unusable input are the same to a script: exit 2
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="golf-audit")
+def cli() -> None:
+    """Evidence about parameter-golf submissions: what was scored, what was adapted on, and in which order.
+
+    \b
+    golf-audit check FOLDER                   before you open a pull request
+    golf-audit check --repo CLONE --pr 1958   straight from a git clone
+    golf-audit rules T01                      the law, how it is looked for, what it cannot see
+    """
+
+
+def _day(_: click.Context, __: click.Parameter, value: str | None) -> dt.date | None:
+    if value is None:
+        return None
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a date like 2026-04-28") from None
+
+
+def _load(
+    folders: Sequence[Path], repo: Path | None, pr: int | None, ref: str | None
+) -> tuple[Submission, ...]:
+    from golf_audit.load import load_folder, load_pull_request, load_ref
+
+    if repo is None:
+        if pr is not None or ref is not None:
+            raise click.UsageError("--pr and --ref need --repo CLONE")
+        if not folders:
+            raise click.UsageError("name a submission FOLDER, or --repo CLONE with --pr N or --ref REF")
+        return tuple(load_folder(folder) for folder in folders)
+    if folders:
+        raise click.UsageError("give folders or --repo, not both")
+    if (pr is None) == (ref is None):
+        raise click.UsageError("--repo needs one of --pr N and --ref REF")
+    return load_pull_request(repo, pr) if pr is not None else load_ref(repo, str(ref))
+
+
+def _write(text: str, output: Path | None) -> None:
+    """Print, or write to a file. Names with undecodable bytes must not break either."""
+    if output is not None:
+        try:
+            output.write_text(text, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise AuditError(f"cannot write {output}: {error.strerror}") from error
+        return
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    click.echo(text, nl=not text.endswith("\n"))
+
+
+def _render(reports: Sequence[Report], form: str, verbose: bool, output: Path | None) -> str:
+    if form == "text":
+        from golf_audit.report import text
+
+        color = False if output is not None else None
+        return text.render(reports, verbose=verbose, color=color)
+    if form == "json":
+        from golf_audit.report import jsonreport
+
+        return jsonreport.render(reports)
+    if form == "markdown":
+        from golf_audit.report import markdown
+
+        return markdown.render(reports)
+    if form == "sarif":
+        from golf_audit.report import sarif
+
+        return sarif.render(reports)
+    from golf_audit.report import github
+
+    return github.render(reports)
+
+
+_source_options = (
+    click.option("--repo", type=click.Path(path_type=Path), help="A git clone; no work tree is needed."),
+    click.option("--pr", type=click.IntRange(min=1), help="The pull request to read from --repo."),
+    click.option("--ref", help="A commit, branch or ref to read from --repo."),
+    click.option("--as-of", callback=_day, metavar="DATE", help="Judge by the law of this day."),
+)
+
+
+def _with(options: Iterable[Any]) -> Any:
+    def decorate(function: Any) -> Any:
+        for option in reversed(tuple(options)):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+@cli.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="FOLDER...")
+@_with(_source_options)
+@click.option("--rule", "rule_ids", multiple=True, metavar="ID", help="Only this rule or family; repeatable.")
+@click.option("--strict", is_flag=True, help="Exit 1 instead of 3 when something is open.")
+@click.option("--exit-zero", is_flag=True, help="Report only: exit 0 unless the tool itself failed.")
+@click.option("--require-run", is_flag=True, help="Count rules that only a run can decide as open.")
+@click.option("--timeout", type=click.FloatRange(min=1), metavar="S", help="Seconds that parsing one file may take.")
+@click.option("--verbose", "-v", is_flag=True, help="List the configuration as run and what each pass rests on.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write here, not to stdout.")
+def check(
+    folders: tuple[Path, ...],
+    repo: Path | None,
+    pr: int | None,
+    ref: str | None,
+    as_of: dt.date | None,
+    rule_ids: tuple[str, ...],
+    strict: bool,
+    exit_zero: bool,
+    require_run: bool,
+    timeout: float | None,
+    verbose: bool,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Audit submission folders and print a verdict per rule, with evidence to open."""
+    from golf_audit import registry
+    from golf_audit.audit import audit
+    from golf_audit.outcome import exit_code
+    from golf_audit.submission import Case
+
+    if strict and exit_zero:
+        raise click.UsageError("--strict and --exit-zero contradict each other")
+    if timeout is not None:
+        from golf_audit.parsing import set_deadline
+
+        set_deadline(timeout)
+    rules = registry.pick(rule_ids)
+    submissions = _load(folders, repo, pr, ref)
+    reports = [audit(Case(s, as_of or s.date), rules, restricted=bool(rule_ids)) for s in submissions]
+    _write(_render(reports, form, verbose, output), output)
+    code = exit_code(reports, strict=strict, require_run=require_run)
+    sys.exit(code if not exit_zero or code == TOOL_FAILED else 0)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.argument("rule_id", metavar="RULE")
+@_with(_source_options)
+def explain(
+    folder: Path | None, rule_id: str, repo: Path | None, pr: int | None, ref: str | None, as_of: dt.date | None
+) -> None:
+    """One ruling in full: the law, the evidence quoted, precedents, and what would change it."""
+    from golf_audit import registry
+    from golf_audit.audit import audit
+    from golf_audit.report import explain as page
+    from golf_audit.submission import Case
+
+    rules = registry.pick([rule_id])
+    submissions = _load((folder,) if folder else (), repo, pr, ref)
+    if not submissions:
+        click.echo("no submission in this pull request")
+        return
+    for submission in submissions:
+        report = audit(Case(submission, as_of or submission.date), rules, restricted=True)
+        for ruling in report.rulings:
+            _write(page.render(report, ruling.rule.id), None)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@_with(_source_options[:3])
+@click.option("--to", "target", type=click.Path(path_type=Path), required=True, help="Folder for the layers.")
+def unpack(folder: Path | None, repo: Path | None, pr: int | None, ref: str | None, target: Path) -> None:
+    """Write the layers of packed scripts out as files. Nothing is executed."""
+    from golf_audit.report.escape import terminal
+    from golf_audit.unpack import write_layers
+
+    for submission in _load((folder,) if folder else (), repo, pr, ref):
+        for line in write_layers(submission.sources, target / submission.name if repo else target):
+            click.echo(terminal(str(line)))
+
+
+@cli.command()
+@click.argument("rule_id", required=False)
+def rules(rule_id: str | None) -> None:
+    """The catalogue, or one rule: law, how it is looked for, what it cannot see, examples."""
+    from golf_audit import registry
+    from golf_audit.report import catalogue
+
+    if rule_id is None:
+        _write(catalogue.table(registry.rules()), None)
+        return
+    for rule in registry.pick([rule_id]):
+        _write(catalogue.page(rule), None)
+
+
+@cli.command()
+@click.argument("name", required=False)
+def schema(name: str | None) -> None:
+    """Print a JSON Schema: submission, report."""
+    from golf_audit.schema import names, schema_text
+
+    if name is None:
+        click.echo("\n".join(names()))
+        return
+    if name not in names():
+        raise AuditError(f"no schema {name!r}; there are {', '.join(names())}")
+    _write(schema_text(name), None)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli(prog_name="golf-audit")
+
+
+if __name__ == "__main__":
+    main()
