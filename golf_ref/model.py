@@ -3,8 +3,8 @@
 Shapes: T packed tokens, D model dim, V vocabulary, L layers, H heads, K key/value heads, d head dim,
 F hidden dim of the MLP, W gate window, S skips.
 
-`Adapters` and `Recorder` are looked at inside this one path, so nothing that trains at test time and nothing that
-measures can drift from it (in #2143 and #1787 a second, hand-copied forward did).
+`Adapters` and `Recorder` act inside this one path, so nothing that trains at test time and nothing that measures
+can drift from it (in #2143 and #1787 a second, hand-copied forward did).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Recorder(Protocol):
 
 
 class Adapters(Protocol):
-    """Adds delta(site, slot, x) to what a site computes from x; sites q k v o mlp per executed layer, and lm_head."""
+    """Adds delta(site, slot, x) to what a site makes of x: q k v o mlp per executed layer, and lm_head."""
 
     def delta(self, site: str, slot: int, x_TD: Tensor) -> Tensor | None: ...
 
@@ -46,9 +46,9 @@ def executed_layers(cfg: ModelCfg, looping: bool) -> tuple[list[int], list[int]]
 class Stream(NamedTuple):
     """What every layer of one forward shares."""
 
-    x0_TD: Tensor
-    cos_T1R: Tensor
-    sin_T1R: Tensor
+    x0: Tensor  # [T, D], the normed embedding
+    cos: Tensor  # [T, 1, R]
+    sin: Tensor
     segments: Segments
     adapters: Adapters | None
     recorder: Recorder | None
@@ -82,7 +82,7 @@ class GPT(nn.Module):
         self.one_stream = cfg.parallel_kind == "one_stream"
 
         self.tok_emb = nn.Embedding(cfg.vocab_size, D)  # also the output head
-        # The matrices of all layers in four banks: what Muon orthogonalises in one batch and shards over ranks.
+        # The matrices of all layers in four banks: Muon orthogonalises a bank in one batch and shards it.
         self.qo_bank = nn.Parameter(torch.empty(2 * L, D, D))  # Wq of all layers, then Wo
         self.kv_bank = nn.Parameter(torch.empty(2 * L, kv_dim, D))  # Wk, then Wv
         self.up_bank = nn.Parameter(torch.empty(L, mlp_dim, D))
@@ -176,7 +176,7 @@ class GPT(nn.Module):
         return h_TD
 
     def _weights(self) -> Weights:
-        """Cast once and split into layers once, so the backward of a bank is one stack, not a sum of slices."""
+        """Cast once and split once: the backward of a bank is then one stack, not a sum over its slices."""
         L = self.cfg.num_layers
         qo, kv = self.qo_bank.to(self.dtype).unbind(0), self.kv_bank.to(self.dtype).unbind(0)
         gate = self.attn_gate_w.to(self.dtype).unbind(0) if self.cfg.sparse_attn_gate_enabled else ()
@@ -195,7 +195,7 @@ class GPT(nn.Module):
     def _block(self, w: Weights, i: int, slot: int, x_TD: Tensor, stream: Stream) -> Tensor:
         # u = a x + b x0;  h = u + alpha Attn(RMS(u) s);  x' = h + beta MLP(RMS(h) s)
         a_D, b_D = w.resid_mix[i]
-        u_TD = a_D * x_TD + b_D * stream.x0_TD
+        u_TD = a_D * x_TD + b_D * stream.x0
         attn_TD = w.attn_scale[i] * self._attn(w, i, slot, self._norm(u_TD, i), stream)
         h_TD = u_TD + attn_TD
         # One stream (#1412, after GPT-J): the MLP reads u as well, and both are added to it.
@@ -208,7 +208,7 @@ class GPT(nn.Module):
         # #1529: A = alpha Attn(RMS(a lane0 + b x0) s), M = beta MLP(RMS(lane1) s),
         # lane_j' = r_j lane_j + P[attn, j] A + P[mlp, j] M
         a_D, b_D = w.resid_mix[i]
-        u_TD = a_D * lane0_TD + b_D * stream.x0_TD
+        u_TD = a_D * lane0_TD + b_D * stream.x0
         A_TD = w.attn_scale[i] * self._attn(w, i, slot, self._norm(u_TD, i), stream)
         M_TD = w.mlp_scale[i] * self._mlp(w, i, slot, self._norm(lane1_TD, i), stream)
         r, P = self.parallel_resid_lambdas[i].to(self.dtype), self.parallel_post_lambdas[i].to(self.dtype)
@@ -227,8 +227,8 @@ class GPT(nn.Module):
         k_TC = _adapted(k_TC, "k", slot, n_TD, stream)
         v_TC = _adapted(v_TC, "v", slot, n_TD, stream)
 
-        q_THd = rotate(rms(q_TD.unflatten(1, (cfg.num_heads, -1))), stream.cos_T1R, stream.sin_T1R)
-        k_TKd = rotate(rms(k_TC.unflatten(1, (cfg.num_kv_heads, -1))), stream.cos_T1R, stream.sin_T1R)
+        q_THd = rotate(rms(q_TD.unflatten(1, (cfg.num_heads, -1))), stream.cos, stream.sin)
+        k_TKd = rotate(rms(k_TC.unflatten(1, (cfg.num_kv_heads, -1))), stream.cos, stream.sin)
         v_TKd = v_TC.unflatten(1, (cfg.num_kv_heads, -1))
         q_THd = q_THd * w.q_gain[i][:, None]
         y_THd = attention(q_THd, k_TKd, v_TKd, stream.segments, cfg.attention_backend)
@@ -277,7 +277,7 @@ def _adapted(out: Tensor, site: str, slot: int, x_TD: Tensor, stream: Stream) ->
     return out if extra is None else out + extra
 
 
-# Stacked parameters and the names of their parts per layer: the name space of checkpoints, quantiser and recorder.
+# Stacked parameters and the names of their parts per layer, which artifact, quantiser and recorder use.
 STACKED = {
     "qo_bank": ("attn.c_q.weight", "attn.proj.weight"),
     "kv_bank": ("attn.c_k.weight", "attn.c_v.weight"),
@@ -292,7 +292,7 @@ STACKED = {
 
 
 def unbank(model: GPT) -> dict[str, Tensor]:
-    """Every parameter under its per-layer name, e.g. blocks.3.attn.c_q.weight; the tensors are detached views."""
+    """Every parameter under its per-layer name, e.g. blocks.3.attn.c_q.weight, as detached views."""
     L = model.cfg.num_layers
     flat = {}
     for name, parameter in model.named_parameters():
@@ -307,7 +307,7 @@ def unbank(model: GPT) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def rebank(model: GPT, flat: dict[str, Tensor]) -> None:
-    """Copy per-layer tensors into the model, the inverse of `unbank`; a missing, extra or misshapen one is an error."""
+    """Copy per-layer tensors into the model, the inverse of `unbank`; ValueError if names or shapes differ."""
     views = unbank(model)
     if flat.keys() != views.keys():
         raise ValueError(f"names differ: {', '.join(sorted(flat.keys() ^ views.keys()))}")
