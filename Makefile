@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 ## demo: core install (no torch), audit the bundled examples, print the reports
 demo: $(VENV)/.core
-	@for folder in examples/*/; do $(BIN)/golf-audit check --exit-zero "$$folder"; echo; done
+	@for folder in examples/*/*/; do $(BIN)/golf-audit check --exit-zero "$$folder"; echo; done
 
 ## test: lint, types, and the test suite without the slow and corpus parts
 test: $(VENV)/.dev lint types
