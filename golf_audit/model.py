@@ -64,7 +64,8 @@ class Track(Enum):
 @dataclass(frozen=True)
 class Where:
     """A position: file (POSIX path inside the submission folder), peeled layer (0 = the file itself),
-    1-based line and column, or a JSON pointer. `quote` is the text found there, unescaped."""
+    1-based line and column, or a JSON pointer. `quote` is the text found there, unescaped. `payload_line` is
+    the line of the file itself that holds the packed layer (None for layer 0 or where it is not known)."""
 
     file: str
     line: int | None = None
@@ -72,6 +73,7 @@ class Where:
     layer: int = 0
     pointer: str | None = None
     quote: str = ""
+    payload_line: int | None = None
 
 
 class Kind(Enum):
