@@ -1,0 +1,153 @@
+"""The law that rules cite: sentences of the challenge's README, and rulings by its organisers, with dates.
+
+A README sentence binds from the commit that brought it in. An organiser's ruling that interprets a sentence
+binds from that sentence's date and says when it was given. `disputed`: practice or rulings point both ways.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+from golf_audit.model import Authority, Cite
+
+LAUNCH = dt.date(2026, 3, 18)
+"""README of the launch commit a15093ada; the evaluation limit came the same day with 9f170d4c8."""
+PAID_PREFIX = dt.date(2026, 3, 20)
+"""Commits 2cff08e1a (validation data in training), 9a60d1676 (packages), fc6332a9c (test-time training)."""
+
+
+def _readme(section: str, says: str, since: dt.date = LAUNCH) -> Cite:
+    return Cite(Authority.README, f'README, "{section}"', says, since)
+
+
+def _organiser(source: str, says: str, since: dt.date, *, disputed: bool = False) -> Cite:
+    return Cite(Authority.ORGANISER, source, says, since, disputed)
+
+
+def disputed(cite: Cite) -> Cite:
+    """The same law where it does not settle the matter: off its track, or with precedents both ways."""
+    return replace(cite, disputed=True)
+
+
+# --- size -------------------------------------------------------------------------------------------------
+SIZE_CAP = _readme(
+    "What exactly counts toward the 16MB artifact size?",
+    "code bytes plus compressed model bytes, at most 16,000,000 (decimal)",
+)
+LOGGED_SIZE = _organiser(
+    "#1835 (2026-04-28), #1959 (2026-05-02)",
+    "the size that the log prints counts; #1412 was merged with logs over the cap, its code packed later",
+    LAUNCH,
+    disputed=True,
+)
+COUNTED_CODE = disputed(
+    _readme(
+        "What exactly counts toward the 16MB artifact size?",
+        "all counted code should live in train_gpt.py; executed helpers were accepted (#1514, #2135)",
+    )
+)
+
+# --- time and hardware ------------------------------------------------------------------------------------
+TRAIN_TIME = _readme("Submission Process", "records run reproducibly in under 10 minutes on 8xH100")
+CALIBRATION_TRAIN_DATA = _organiser(
+    "#593, #606 (closed 2026-03-24/25)",
+    "calibration on training data after 600 s refused; accepted with 12.7 s (#1493), 6.9 s (#2135)",
+    LAUNCH,
+    disputed=True,
+)
+CALIBRATION_GENERATED = Cite(
+    Authority.PRACTICE,
+    "#1019 (accepted 2026-03-28)",
+    "196 s of calibration on self-generated text after the stop was accepted; no ruling gives a limit",
+    LAUNCH,
+    disputed=True,
+)
+EVAL_TIME = _readme(
+    "What are the restrictions on evaluation?",
+    "no submissions that take more than 10 minutes on 8xH100 to evaluate",
+)
+EVAL_INCLUDES_ADAPTATION = _organiser(
+    "#1972 (2026-05-02)",
+    "adaptation on validation tokens before the scored pass counts towards the 600 s of evaluation",
+    LAUNCH,
+)
+EVAL_TOTAL = disputed(
+    _readme(
+        "What are the restrictions on evaluation?",
+        "10 minutes to evaluate; unruled whether every pass and work outside the timer counts (#1967)",
+    )
+)
+HARDWARE = _readme("Submission Process", "records run on 8xH100 (SXM variant)")
+
+# --- the score --------------------------------------------------------------------------------------------
+BPB_CORRECT = _readme(
+    "Submission Process",
+    "changes to the tokenizer or dataset: prove with certainty that val_bpb is correctly calculated",
+)
+ORIGINAL_BYTES = BPB_CORRECT
+CASEFOLD = Cite(
+    Authority.COMMUNITY,
+    "issue #1604 (open)",
+    "may lossy normalised text be charged by its own bytes? no organiser has answered, and none was accepted",
+    LAUNCH,
+    disputed=True,
+)
+FULL_SPLIT = _readme(
+    "Getting Started", "validation always runs on the full fineweb_val split, the fixed first 50k documents"
+)
+DISJOINT = _organiser(
+    "#2130, #2018 (2026-05-02)",
+    "training documents overlap the validation documents: no access to validation data in training",
+    PAID_PREFIX,
+)
+
+# --- the folder -------------------------------------------------------------------------------------------
+FILES = _readme(
+    "Submission Process",
+    "README.md, submission.json, a train log produced by the script, train_gpt.py; or not accepted",
+)
+COMPILES = _readme("Submission Process", "train_gpt.py must compile and run within the records folder")
+METADATA = _readme(
+    "Submission Process", "submission.json holds name, GitHub ID, val_bpb and related metadata"
+)
+ONE_FOLDER = _readme(
+    "Submission Process", "a pull request that only adds a new folder to the appropriate records subfolder"
+)
+LOGS_SHOW = _readme(
+    "Submission Process", "a train log, automatically produced by the script, shows the score"
+)
+ONE_CONFIGURATION = _organiser(
+    "#2124 (2026-05-02)",
+    "the claimed mean is over seeds of one submitted configuration",
+    LAUNCH,
+)
+PACKAGES = _readme(
+    "Can I import XYZ package or library?",
+    "any package, with requirements.txt and set-up; no extra compute, capability or code size in it",
+    PAID_PREFIX,
+)
+SELF_CONTAINED = _readme(
+    "What exactly counts toward the 16MB artifact size?",
+    "the artifact must be fully self-contained and reproducible",
+)
+READABLE = Cite(
+    Authority.COMMUNITY,
+    "CVE-2021-42574 (Trojan Source)",
+    "characters that make source read differently from how it runs; the challenge has no rule on them",
+    LAUNCH,
+)
+
+# --- significance -----------------------------------------------------------------------------------------
+README_SIGNIFICANCE = disputed(
+    _readme(
+        "Submission Process",
+        "beat the last record by 0.005 nats, shown at p < 0.01; the leaderboard applies less (#1902)",
+    )
+)
+PRACTICE_SIGNIFICANCE = Cite(
+    Authority.PRACTICE,
+    "#1902 (2026-04-28)",
+    "one-sided Welch test on val_bpb against the record before it, p < 0.25",
+    dt.date(2026, 4, 28),
+)
