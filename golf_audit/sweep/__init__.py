@@ -1,0 +1,5 @@
+"""Many pull requests of one clone: audited in parallel, resumable, with a summary and a look for copied evidence."""
+
+from golf_audit.sweep.run import Target, sweep
+
+__all__ = ["Target", "sweep"]

@@ -1,0 +1,139 @@
+"""Audit many heads in parallel processes. One head's failure is its own row and stops nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from golf_audit import __version__
+from golf_audit.errors import AuditError
+from golf_audit.sweep.row import SCHEMA, row_of
+
+
+@dataclass(frozen=True)
+class Target:
+    """A head to audit: a pull request, or a ref of the clone when `ref` is given (the number is then a label)."""
+
+    pr: int
+    ref: str = ""
+
+
+def sweep(
+    clone: Path, targets: Sequence[Target], jobs: int, rule_ids: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """Rows in the order they finish. Heads that share a script go to one process, which parses it once.
+
+    A process that dies (out of memory, killed) costs the head it was on, reported as a crash."""
+    groups = _grouped(clone, targets)
+    task: Callable[[list[Target]], list[dict[str, Any]]] = _Task(clone, tuple(rule_ids))
+    if jobs == 1:
+        for group in groups:
+            yield from task(group)
+        return
+    yield from _in_processes(groups, task, jobs)
+
+
+def _in_processes(
+    groups: list[list[Target]], task: Callable[[list[Target]], list[dict[str, Any]]], jobs: int
+) -> Iterator[dict[str, Any]]:
+    pending = list(reversed(groups))
+    suspects: list[list[Target]] = []
+    while pending or suspects:
+        alone = not pending
+        with ProcessPoolExecutor(1 if alone else jobs, mp_context=get_context("spawn")) as pool:
+            running: dict[Future[list[dict[str, Any]]], list[Target]] = {}
+            try:
+                while pending or running or (alone and suspects):
+                    source = suspects if alone else pending
+                    while source and len(running) < (1 if alone else 2 * jobs):
+                        group = source.pop()
+                        running[pool.submit(task, group)] = group
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        rows = future.result()
+                        del running[future]
+                        yield from rows
+            except BrokenProcessPool:
+                # Every head in flight is suspect. Each is tried again alone; the one that dies alone is the crash.
+                lost = list(running.values())
+                if alone:
+                    for target in lost[0]:
+                        yield _row(target, "", [], 0.0, crash="the process auditing it died")
+                else:
+                    suspects += [[target] for group in lost for target in group]
+
+
+def _grouped(clone: Path, targets: Sequence[Target]) -> list[list[Target]]:
+    """Heads with the same set of scripts side by side, largest groups first, in order of their numbers."""
+    from golf_audit.gitclone import Clone
+
+    groups: dict[str, list[Target]] = {}
+    with Clone(clone) as git:
+        for target in targets:
+            groups.setdefault(_script_key(git, target), []).append(target)
+    return list(groups.values())
+
+
+def _script_key(git: Any, target: Target) -> str:
+    """A cheap stand-in for "the same work": the head's commit. Unreadable heads stay alone."""
+    try:
+        return str(git.resolve_pr(target.pr) if not target.ref else git.resolve(target.ref))
+    except AuditError:
+        return f"#{target.pr} {target.ref}"
+
+
+class _Task:
+    """Audits a group of heads in a worker process; picklable."""
+
+    def __init__(self, clone: Path, rule_ids: tuple[str, ...]) -> None:
+        self.clone = clone
+        self.rule_ids = rule_ids
+
+    def __call__(self, group: list[Target]) -> list[dict[str, Any]]:
+        return [self.one(target) for target in group]
+
+    def one(self, target: Target) -> dict[str, Any]:
+        from golf_audit import registry
+        from golf_audit.audit import audit
+        from golf_audit.load import load_pull_request, load_ref
+        from golf_audit.submission import Case
+
+        started = time.perf_counter()
+        head = target.ref
+        try:
+            if target.ref:
+                found = load_ref(self.clone, target.ref)
+            else:
+                found = load_pull_request(self.clone, target.pr)
+            entries = []
+            for submission in found:
+                head = submission.head.commit
+                report = audit(Case(submission, submission.date), registry.pick(self.rule_ids))
+                entries.append(row_of(submission, report))
+        except AuditError as error:
+            return _row(target, head, [], time.perf_counter() - started, error=str(error))
+        except Exception as error:  # noqa: BLE001 - one head's crash is its own row, named, never silent
+            crash = f"{type(error).__name__}: {error}"
+            return _row(target, head, [], time.perf_counter() - started, crash=crash)
+        return _row(target, head, entries, time.perf_counter() - started)
+
+
+def _row(
+    target: Target, head: str, entries: list[dict[str, Any]], seconds: float, error: str = "", crash: str = ""
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "tool": __version__,
+        "pr": target.pr,
+        "head": head,
+        "submissions": entries,
+        "error": error,
+        "crash": crash,
+        "seconds": round(seconds, 3),
+    }
