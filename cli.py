@@ -141,10 +141,16 @@ def _with(options: Iterable[Any]) -> Any:
 @click.option("--strict", is_flag=True, help="Exit 1 instead of 3 when something is open.")
 @click.option("--exit-zero", is_flag=True, help="Report only: exit 0 unless the tool itself failed.")
 @click.option("--require-run", is_flag=True, help="Count rules that only a run can decide as open.")
-@click.option("--timeout", type=click.FloatRange(min=1), metavar="S", help="Seconds that parsing one file may take.")
-@click.option("--verbose", "-v", is_flag=True, help="List the configuration as run and what each pass rests on.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=1), metavar="S", help="Seconds that parsing one file may take."
+)
+@click.option(
+    "--verbose", "-v", is_flag=True, help="List the configuration as run and what each pass rests on."
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write here, not to stdout.")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write here, not to stdout."
+)
 def check(
     folders: tuple[Path, ...],
     repo: Path | None,
@@ -185,7 +191,12 @@ def check(
 @click.argument("rule_id", metavar="RULE")
 @_with(_source_options)
 def explain(
-    folder: Path | None, rule_id: str, repo: Path | None, pr: int | None, ref: str | None, as_of: dt.date | None
+    folder: Path | None,
+    rule_id: str,
+    repo: Path | None,
+    pr: int | None,
+    ref: str | None,
+    as_of: dt.date | None,
 ) -> None:
     """One ruling in full: the law, the evidence quoted, precedents, and what would change it."""
     from golf_audit import registry
@@ -210,8 +221,9 @@ def explain(
 @click.option("--to", "target", type=click.Path(path_type=Path), required=True, help="Folder for the layers.")
 def unpack(folder: Path | None, repo: Path | None, pr: int | None, ref: str | None, target: Path) -> None:
     """Write the layers of packed scripts out as files. Nothing is executed."""
-    from golf_audit.report.escape import terminal
     from golf_audit.unpack import write_layers
+
+    from golf_audit.report.escape import terminal
 
     for submission in _load((folder,) if folder else (), repo, pr, ref):
         for line in write_layers(submission.sources, target / submission.name if repo else target):

@@ -2,8 +2,8 @@
 
     python benchmarks/agreement.py CLONE [--jobs 2] [--cache rows.jsonl] [--only illegal]
 
-CLONE is a git clone of openai/parameter-golf with its pull-request heads. Prints Markdown: a confusion table per
-class and authority, every wrong `fail`, every miss, each with the link that the ruling rests on.
+CLONE is a git clone of openai/parameter-golf with its pull-request heads. Prints Markdown: a confusion table
+per class and authority, every wrong `fail`, every miss, each with the link that the ruling rests on.
 Nothing here tunes a verdict: the table is read, and the cause is mended in the engine.
 """
 
@@ -88,7 +88,9 @@ class Judged:
 def main() -> None:
     arguments = _arguments()
     rows = [
-        row for row in csv.DictReader(RULINGS.open(encoding="utf-8")) if arguments.only in ("", row["expected"])
+        row
+        for row in csv.DictReader(RULINGS.open(encoding="utf-8"))
+        if arguments.only in ("", row["expected"])
     ]
     audited = _audit(arguments.clone, rows, arguments.jobs, arguments.cache)
     judged = [Judged(row, _entry(row, audited)) for row in rows]
@@ -96,7 +98,9 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("clone", type=Path)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cache", type=Path, help="keep audited rows here and reuse them")
@@ -104,7 +108,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _audit(clone: Path, rows: list[dict[str, str]], jobs: int, cache: Path | None) -> dict[int, dict[str, Any]]:
+def _audit(
+    clone: Path, rows: list[dict[str, str]], jobs: int, cache: Path | None
+) -> dict[int, dict[str, Any]]:
     known: dict[int, dict[str, Any]] = {}
     if cache and cache.exists():
         known = {row["pr"]: row for row in read_lines(cache.read_text(encoding="utf-8"))}
@@ -141,8 +147,10 @@ def _legal(judged: list[Judged]) -> Iterator[str]:
         by_severity = {s: [j for j in rows if j.failed([s])] for s in Severity}
         none = sum(1 for j in rows if not j.failed(Severity))
         cells = [len(by_severity[s]) for s in Severity]
-        yield f"| {expected} | {len(rows)} | {none} | " + " | ".join(map(str, cells)) + (
-            f" | {count['open']} | {count['pass']} |"
+        yield (
+            f"| {expected} | {len(rows)} | {none} | "
+            + " | ".join(map(str, cells))
+            + (f" | {count['open']} | {count['pass']} |")
         )
         for j in rows:
             wrong += [_line(j, rule) for rule in j.failed(Severity)]

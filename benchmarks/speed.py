@@ -40,7 +40,9 @@ def seconds(command: list[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
@@ -51,7 +53,9 @@ def main() -> None:
     seconds(check)  # warms the file cache, as any second run of a user would find it
     libcst, checks, helps = [], [], []
     for _ in range(arguments.runs):  # interleaved, so that a busy machine burdens all alike
-        done = subprocess.run([sys.executable, "-c", PARSE, script], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", PARSE, script], capture_output=True, text=True, check=True
+        )
         libcst.append(float(done.stdout))
         checks.append(seconds(check))
         helps.append(seconds([*tool, "--help"]))
@@ -60,9 +64,13 @@ def main() -> None:
 
     limit = 2.5 * median(libcst) + 1.0
     print(f"libcst parse + positions   {median(libcst):6.2f} s   median of {arguments.runs}")
-    print(f"golf-audit check           {median(checks):6.2f} s   limit {limit:.2f} s   {_kept(median(checks) <= limit)}")
+    print(
+        f"golf-audit check           {median(checks):6.2f} s   limit {limit:.2f} s   {_kept(median(checks) <= limit)}"
+    )
     print(f"peak memory, one process   {megabytes:6.0f} MB  limit 500 MB    {_kept(megabytes <= 500)}")
-    print(f"golf-audit --help          {median(helps):6.2f} s   limit 0.30 s    {_kept(median(helps) <= 0.3)}")
+    print(
+        f"golf-audit --help          {median(helps):6.2f} s   limit 0.30 s    {_kept(median(helps) <= 0.3)}"
+    )
 
 
 def _kept(holds: bool) -> str:

@@ -179,7 +179,9 @@ class Assessment:
     unmet: tuple[Unmet, ...] = ()
     notes: tuple[Evidence, ...] = ()
     basis: tuple[Evidence, ...] = ()
-    not_applicable: str = ""  # the reason, when the subject does not occur or the rule does not bind this track
+    not_applicable: str = (
+        ""  # the reason, when the subject does not occur or the rule does not bind this track
+    )
 
 
 @dataclass(frozen=True)

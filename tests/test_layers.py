@@ -126,7 +126,9 @@ def test_check_needs_neither_torch_nor_posix_only_modules() -> None:
         "golf_audit.registry.rules(); "
         "print(sorted({'torch', 'fcntl', 'resource', 'scipy'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -137,5 +139,7 @@ def test_no_file_is_loaded_under_two_names() -> None:
         "files = collections.Counter(getattr(m, '__file__', None) for m in list(sys.modules.values())); "
         "print([f for f, n in files.items() if f and n > 1 and 'golf' in f])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -62,7 +62,9 @@ def test_fresh_environment_runs_rules_without_torch(wheel: Path, tmp_path: Path)
         "cli(['rules'], standalone_mode=False); assert 'torch' not in sys.modules"
     )
     # -P as the console script has it: the current folder is not on the path.
-    done = subprocess.run([python, "-P", "-c", script], cwd=hostile, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-P", "-c", script], cwd=hostile, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert str(site) in done.stdout.splitlines()[0], "the wheel's own copy ran"
     assert "T01" in done.stdout
