@@ -148,9 +148,7 @@ def _with(options: Iterable[Any]) -> Any:
     "--verbose", "-v", is_flag=True, help="List the configuration as run and what each pass rests on."
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write here, not to stdout."
-)
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
 def check(
     folders: tuple[Path, ...],
     repo: Path | None,

@@ -1,4 +1,4 @@
-"""Every rule, in the catalogue's order. A rule is a file in rules/ that exports RULE; nothing else to register."""
+"""Every rule, in the catalogue's order. A rule is a file in rules/ that exports RULE; nothing to register."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ class Timeline:
         return tuple(e for e in found if isinstance(e, Score))
 
     def adapted_before_score(self) -> Iterator[tuple[Score, Adapt, Overlap]]:
-        """Every adaptation that a reported score depends on and whose tokens overlap the scored ones (T01, T02)."""
+        """Every adaptation behind a reported score whose tokens overlap the scored ones (T01, T02)."""
         for score in self.scores():
             for event in (self.by_id[i] for i in sorted(score.state)):
                 if isinstance(event, Adapt):

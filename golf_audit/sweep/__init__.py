@@ -1,4 +1,4 @@
-"""Many pull requests of one clone: audited in parallel, resumable, with a summary and a look for copied evidence."""
+"""Many pull requests of one clone: audited in parallel, resumable, with a summary of what was found."""
 
 from golf_audit.sweep.run import Target, sweep
 

@@ -60,7 +60,7 @@ def _in_processes(
                         del running[future]
                         yield from rows
             except BrokenProcessPool:
-                # Every head in flight is suspect. Each is tried again alone; the one that dies alone is the crash.
+                # Every head in flight is suspect. Each is tried again alone; one that dies alone is the crash.
                 lost = list(running.values())
                 if alone:
                     for target in lost[0]:
