@@ -1,7 +1,7 @@
 """The golf-audit command: read arguments, call one function, print, pick the exit code.
 
-Exit codes: 0 nothing failed, nothing open; 1 a D or I rule failed; 2 usage; 3 no fail, but a D rule that reading
-can decide is open; 4 the tool itself failed. Imports wait inside the commands, so that --help is quick.
+Exit codes: 0 nothing failed, nothing open; 1 a D or I rule failed; 2 usage; 3 no fail, but a D rule that
+reading can decide is open; 4 the tool itself failed. Imports wait inside the commands, so that --help is quick.
 """
 
 from __future__ import annotations
@@ -141,12 +141,8 @@ def _with(options: Iterable[Any]) -> Any:
 @click.option("--strict", is_flag=True, help="Exit 1 instead of 3 when something is open.")
 @click.option("--exit-zero", is_flag=True, help="Report only: exit 0 unless the tool itself failed.")
 @click.option("--require-run", is_flag=True, help="Count rules that only a run can decide as open.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=1), metavar="S", help="Seconds that parsing one file may take."
-)
-@click.option(
-    "--verbose", "-v", is_flag=True, help="List the configuration as run and what each pass rests on."
-)
+@click.option("--timeout", type=click.FloatRange(min=1), metavar="S", help="Seconds for parsing one file.")
+@click.option("--verbose", "-v", is_flag=True, help="Also the configuration and what each pass rests on.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
 def check(

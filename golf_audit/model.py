@@ -102,7 +102,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something in a submission that could not be read; data, not an exception. Rules decide what it means."""
+    """Something in a submission that could not be read; data, not an exception. Rules judge it."""
 
     what: str  # a sentence: "not valid UTF-8", "a symbolic link, not followed"
     where: Where

@@ -3,8 +3,8 @@
     static engine   (reads the code)   -> Timeline (predicted)
     dynamic engine  (runs a miniature) -> Timeline (observed)
 
-Only the *reported* number matters: diagnostics before it are normal, so every question starts from a Report and
-walks back to the scores that feed it. A question about order is written once, here.
+Only the *reported* number matters: diagnostics before it are normal, so every question starts from a Report
+and walks back to the scores that feed it. A question about order is written once, here.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Region:
     widened: bool = False
 
     def overlap(self, other: Region) -> Overlap:
-        """Regions of two streams never overlap. Predicted ones are disjoint when some loop execution indexes both
-        by different iterations; the same iteration, or no common loop at all, means the same tokens."""
+        """Regions of two streams never overlap. Predicted ones are disjoint when some loop execution indexes
+        both by different iterations; the same iteration, or no common loop at all, means the same tokens."""
         if self.stream is not other.stream:
             return Overlap.NONE
         if self.spans is not None and other.spans is not None:
@@ -98,7 +98,7 @@ class Call:
 @dataclass(frozen=True)
 class Event:
     """Something that happened. `id` gives the order; `path` the calls from the entry point, outermost first;
-    `conditions` the settings whose values opened the way ("TTT_ENABLED=1"), or the unknown test that guards it."""
+    `conditions` the settings whose values opened the way ("TTT_ENABLED=1"), or the unknown test guarding it."""
 
     id: int
     where: Where
@@ -117,7 +117,7 @@ class Read(Event):
 
 @dataclass(frozen=True)
 class Score(Event):
-    """Losses of the targets in `region` are computed by `model`, whose state depends on the events `state`."""
+    """Losses of the targets in `region` are computed by `model`, in the state that the events `state` left."""
 
     region: Region
     model: str

@@ -18,7 +18,7 @@ from golf_audit.sweep.row import SCHEMA, row_of
 
 @dataclass(frozen=True)
 class Target:
-    """A head to audit: a pull request, or a ref of the clone when `ref` is given (the number is then a label)."""
+    """A head to audit: a pull request, or a ref of the clone when `ref` is given (then `pr` is a label)."""
 
     pr: int
     ref: str = ""
