@@ -1,7 +1,8 @@
 """The golf-audit command: read arguments, call one function, print, pick the exit code.
 
 Exit codes: 0 nothing failed, nothing open; 1 a D or I rule failed; 2 usage; 3 no fail, but a D rule that
-reading can decide is open; 4 the tool itself failed. Imports wait inside the commands, so that --help is quick.
+reading can decide is open; 4 the tool itself failed. Imports wait inside the commands, so that
+--help is quick.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python benchmarks/speed.py FOLDER [--runs 5]
 
 Prints: libcst.parse_module plus positions on the folder's script, the whole `check` command (start-up
-included), the largest process's peak memory, `--help`, and whether they keep the limits: check <= 2.5 x libcst + 1 s,
-memory <= 500 MB, --help <= 0.3 s.
+included), the largest process's peak memory, `--help`, and whether they keep the limits:
+check <= 2.5 x libcst + 1 s, memory <= 500 MB, --help <= 0.3 s.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Cite:
-    """The law behind a finding. `since` is the date from which it binds; `source` is a README section or #number.
+    """The law behind a finding. `since` is the date from which it binds; `source` a README section or #number.
 
     `disputed` is set where organisers' practice or rulings point both ways."""
 
@@ -188,8 +188,8 @@ class Assessment:
 class Example:
     """A small submission that shows a rule: files by name. It is the rule's test and its page.
 
-    `title` is a sentence; `verdict` what the rule must say of it; `expects` a phrase its reason or messages hold.
-    Files named `*.log` are logs, `submission.json` the claim, and so on: a folder as it would be handed in."""
+    `title` is a sentence; `verdict` what the rule must say of it; `expects` a phrase of its
+    reason or messages. Files named `*.log` are logs, `submission.json` the claim, and so on: a folder as it would be handed in."""
 
     title: str
     files: Mapping[str, str]
