@@ -1,0 +1,157 @@
+"""Bits per byte, and the two evaluations that learn nothing: whole windows and sliding windows.
+
+    bpb = (sum of nats / ln 2) / (sum of original bytes),  over every target of the validation stream once
+
+Nats per token depend on the tokenizer; the bytes of the text do not: only bits per byte can be compared.
+Position t of the stream predicts token t+1: a stream of N+1 tokens has the positions 0..N-1, and its first
+token is never a target. A BOS target counts in the loss and carries 0 bytes.
+
+Shapes: N positions, T packed tokens of one forward, n positions scored by it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from golf_ref.attention import Segments
+from golf_ref.config import EvalCfg
+from golf_ref.model import GPT
+
+
+class Window(NamedTuple):
+    """Positions start..end-1 are read, first_scored..end-1 are scored."""
+
+    start: int
+    first_scored: int
+    end: int
+
+
+class ScoreOrderError(RuntimeError):
+    """A position was scored twice, learned from before it was scored, or never scored."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """val_loss in nats per token, val_bpb in bits per byte."""
+
+    val_loss: float
+    val_bpb: float
+    tokens: int
+    bytes: int
+
+
+class Scoreboard:
+    """Sums of nats and bytes in float64 / int, and one bit per position: scored or not.
+
+    Everything that scores goes through `add`, everything that learns through `require_scored`: a position
+    can be scored only once, and nothing can be learned from it before.
+    """
+
+    def __init__(self, target_bytes_N: Tensor) -> None:
+        self.target_bytes_N = target_bytes_N
+        self.scored_N = torch.zeros(len(target_bytes_N), dtype=torch.bool)
+        self.loss_sum: Tensor | float = 0.0  # float64, on the losses' device: adding does not synchronise
+        self.byte_sum = 0
+        self.token_count = 0
+
+    def add(self, positions_n: Tensor, loss_n: Tensor) -> None:
+        """Score these positions with these losses (nats)."""
+        if self.scored_N[positions_n].any():
+            raise ScoreOrderError("a position would be scored twice")
+        self.scored_N[positions_n] = True
+        if int(self.scored_N[positions_n].sum()) != len(loss_n) or len(positions_n.unique()) != len(loss_n):
+            raise ScoreOrderError("positions of one batch repeat, or do not match its losses")
+        self.loss_sum = self.loss_sum + loss_n.detach().double().sum()
+        self.byte_sum += int(self.target_bytes_N[positions_n].sum())
+        self.token_count += len(loss_n)
+
+    def require_scored(self, positions_n: Tensor) -> None:
+        """Refuse to learn from targets that have not been scored."""
+        if not self.scored_N[positions_n].all():
+            raise ScoreOrderError("learning from a position before it was scored")
+
+    def score(self) -> Score:
+        """The result; every position must have been scored."""
+        if self.token_count != len(self.scored_N):
+            raise ScoreOrderError(f"{len(self.scored_N) - self.token_count} positions were never scored")
+        if self.byte_sum == 0:
+            raise ValueError("the scored targets carry no bytes")
+        loss_sum = float(self.loss_sum)
+        val_loss = loss_sum / self.token_count
+        val_bpb = loss_sum / math.log(2.0) / self.byte_sum
+        return Score(val_loss, val_bpb, self.token_count, self.byte_sum)
+
+
+def pack_rows(
+    val_tokens: Tensor, rows: Sequence[Tensor], bos_id: int | None, device: torch.device
+) -> tuple[Tensor, Tensor, Segments]:
+    """Inputs and targets of rows of positions, side by side; a segment starts at each row and at each BOS."""
+    positions_T = torch.cat(list(rows))
+    ids_T, targets_T = val_tokens[positions_T].long(), val_tokens[positions_T + 1].long()
+    starts_T = torch.zeros(len(ids_T), dtype=torch.bool)
+    starts_T[torch.tensor([0, *(len(row) for row in rows[:-1])]).cumsum(0)] = True
+    if bos_id is not None:
+        starts_T |= ids_T == bos_id
+    cu_seqlens = torch.cat([starts_T.nonzero().flatten(), torch.tensor([len(ids_T)])]).int()
+    longest = int(cu_seqlens.diff().max())
+    return ids_T.to(device), targets_T.to(device), Segments(cu_seqlens.to(device), longest)
+
+
+@torch.no_grad()
+def evaluate_plain(model: GPT, val_tokens: Tensor, target_bytes_N: Tensor, cfg: EvalCfg) -> Score:
+    """Windows of eval_seq_len that do not overlap: every position is scored by the window it lies in."""
+    model.eval()
+    board = Scoreboard(target_bytes_N)
+    bos_id = model.cfg.bos_id if cfg.eval_documents else None
+    N, T = len(target_bytes_N), cfg.eval_seq_len
+    batch_tokens = max(1, cfg.val_batch_tokens // T) * T
+    for lo in range(0, N, batch_tokens):
+        hi = min(lo + batch_tokens, N)
+        rows = torch.arange(lo, hi).split(T)
+        ids_T, targets_T, segments = pack_rows(val_tokens, rows, bos_id, device_of(model))
+        loss_T = model.nll(ids_T, targets_T, segments)
+        board.add(torch.arange(lo, hi), loss_T)
+    return board.score()
+
+
+def sliding_windows(N: int, T: int, stride: int) -> list[Window]:
+    """Windows of T positions, `stride` apart, that score each of N positions exactly once.
+
+    The first window scores all it covers, each later one only what the one before did not reach.
+    """
+    starts = [0, *range(stride, N - (T - stride), stride)]
+    return [Window(ws, ws if ws == 0 else ws + T - stride, min(ws + T, N)) for ws in starts]
+
+
+@torch.no_grad()
+def score_windows(
+    model: GPT, val_tokens: Tensor, windows: Sequence[Window], board: Scoreboard, cfg: EvalCfg
+) -> None:
+    """Score the new positions of sliding windows, eval_batch_seqs windows per forward."""
+    model.eval()
+    bos_id = model.cfg.bos_id if cfg.eval_documents else None
+    for i in range(0, len(windows), cfg.eval_batch_seqs):
+        batch = windows[i : i + cfg.eval_batch_seqs]
+        rows = [torch.arange(w.start, w.end) for w in batch]
+        new_T = torch.cat([row >= w.first_scored for row, w in zip(rows, batch, strict=True)])
+        ids_T, targets_T, segments = pack_rows(val_tokens, rows, bos_id, device_of(model))
+        loss_T = model.nll(ids_T, targets_T, segments)
+        board.add(torch.cat(rows)[new_T], loss_T[new_T.to(loss_T.device)])
+
+
+def evaluate_sliding(model: GPT, val_tokens: Tensor, target_bytes_N: Tensor, cfg: EvalCfg) -> Score:
+    """Overlapping windows, eval_stride apart: all but the first positions see at least T - stride back."""
+    board = Scoreboard(target_bytes_N)
+    windows = sliding_windows(len(target_bytes_N), cfg.eval_seq_len, cfg.eval_stride)
+    score_windows(model, val_tokens, windows, board, cfg)
+    return board.score()
+
+
+def device_of(model: GPT) -> torch.device:
+    return model.tok_emb.weight.device
