@@ -1,13 +1,13 @@
 """One escaping function per target. Every string that a submission can influence passes one of them.
 
-    visible    what all of them share: no control, bidi or invisible character survives, and no log command
-    terminal   one line for a terminal or a plain log
-    markdown   prose in a GitHub comment: nothing becomes HTML, an image, a link, a mention or a reference
-    code       a code span;  fence: a code block
-    annotation the message of a GitHub workflow command;  attribute: one of its properties
-    message    plain text in SARIF, where brackets would make links
-    path       a POSIX path that is relative and stays inside the repository;  uri: the same, percent-encoded
-    data       a string inside JSON;  json_text: the finished JSON
+visible    what all of them share: no control, bidi or invisible character survives, and no log command
+terminal   one line for a terminal or a plain log
+markdown   prose in a GitHub comment: nothing becomes HTML, an image, a link, a mention or a reference
+code       a code span;  fence: a code block
+annotation the message of a GitHub workflow command;  attribute: one of its properties
+message    plain text in SARIF, where brackets would make links
+path       a POSIX path that is relative and stays inside the repository;  uri: the same, percent-encoded
+data       a string inside JSON;  json_text: the finished JSON
 """
 
 from __future__ import annotations
@@ -51,23 +51,17 @@ def _seen(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def terminal(text: str) -> str:
+def terminal(text: str, cap: int = PROSE_CAP) -> str:
     """One line that cannot move the cursor, colour, retitle, link or reorder."""
-    return visible(text)
-
-
-def encodable(text: str, encoding: str | None) -> str:
-    """The same text with what a stream cannot encode written as \\uNNNN."""
-    name = encoding or "utf-8"
-    return text.encode(name, "backslashreplace").decode(name)
+    return visible(text, cap)
 
 
 # --- Markdown -------------------------------------------------------------------------------------------
 
 _ISSUES = "https://redirect.github.com/openai/parameter-golf/issues/"
-"""GitHub's own redirect host: a link through it leaves no "mentioned this" event on the pull request cited."""
+"""GitHub's own redirect host: a link through it leaves no "mentioned this" event on what it points to."""
 
-_AROUND = re.compile(r"([(\[\"']*)(.*?)([)\]\"',.;:]*)", re.DOTALL)
+_AROUND = re.compile(r"([(\"']*)(.*?)([)\"',.;:]*)", re.DOTALL)
 _REFERENCE = re.compile(r"#(\d{1,6})")
 _HOT = re.compile(r"[@#$\\`_<>\[\]]|://|www\.|gh-\d", re.IGNORECASE)
 _MARKS = re.compile(r"([\\`*_{}\[\]#|~$@])")
@@ -75,7 +69,7 @@ _BLOCK_START = re.compile(r"(\d*)([-+=.)])")
 
 
 def markdown(text: str) -> str:
-    """Prose in a comment. A word that GitHub would bring to life becomes code; "#123" becomes a quiet link."""
+    """Prose in a comment. A word that GitHub would bring to life becomes code, "#123" a quiet link."""
     prose = "".join(_word(word) for word in re.split(r"([ |])", visible(text)))
     start = _BLOCK_START.match(prose)  # a list, a rule or a heading underline
     return f"{start[1]}\\{prose[start.end(1) :]}" if start else prose
@@ -84,6 +78,8 @@ def markdown(text: str) -> str:
 def _word(word: str) -> str:
     match = _AROUND.fullmatch(word)
     before, core, after = match.groups() if match else ("", word, "")
+    while after.startswith(")") and core.count("(") > core.count(")"):
+        core, after = core + ")", after[1:]
     reference = _REFERENCE.fullmatch(core)
     if reference:
         middle = f"[#{reference[1]}]({_ISSUES}{reference[1]})"
@@ -100,7 +96,7 @@ def _literal(text: str) -> str:
 
 
 def code(text: str, *, in_table: bool = False) -> str:
-    """A code span. Inside a table a pipe would end the cell even here, so it is escaped."""
+    """A code span. Only a table needs its pipes escaped, since there they end the cell even inside the span."""
     shown = visible(text, QUOTE_CAP) or " "
     runs = [len(run) for run in re.findall(r"`+", shown)]
     ticks = "`" * next(n for n in range(1, len(runs) + 2) if n not in runs)
@@ -140,7 +136,7 @@ def message(text: str) -> str:
 
 
 def path(text: str) -> str:
-    """A relative POSIX path without `.` or `..`. Of an absolute one the part from records/ on, or its name."""
+    """A relative POSIX path without `.` or `..`. Of an absolute one its name, or all from records/ on."""
     posix = text.replace("\\", "/")
     parts = [part for part in posix.split("/") if part not in ("", ".")]
     absolute = posix.startswith("/") or bool(re.match(r"[A-Za-z]:", posix))
@@ -167,5 +163,5 @@ def data(text: str) -> str:
 
 
 def json_text(text: str) -> str:
-    """Finished ASCII JSON that is inert inside HTML and on a line of a CI log; it still parses to the same."""
+    """Finished ASCII JSON, made inert inside HTML and on a line of a CI log; it parses to the same."""
     return text.replace("<", "\\u003c").replace("##[", "##\\u005b")

@@ -1,0 +1,98 @@
+"""The parts of a report that every format says alike: positions, laws, precedents, counts. Not yet escaped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from golf_audit.model import Authority, Cite, Evidence, Finding, Kind, Precedent, Report, Rule, Ruling, Where
+from golf_audit.report import escape
+
+_LABEL = {Kind.SOURCE: "code", Kind.README: "README"}
+
+SEVERITY = {"D": "disqualifying", "I": "incomplete", "A": "advisory"}
+
+_SPEAKER = {
+    Authority.README: "README,",
+    Authority.ORGANISER: "organiser on",
+    Authority.PRACTICE: "accepted practice,",
+    Authority.COMMUNITY: "community,",
+}
+
+
+def name(report: Report) -> str:
+    """The submission folder's own name."""
+    return escape.path(report.head.folder).rsplit("/", 1)[-1]
+
+
+def label(kind: Kind) -> str:
+    """What a piece of evidence is, in one word."""
+    return _LABEL.get(kind, kind.value)
+
+
+def position(where: Where) -> str:
+    """file:line as an editor opens it; a packed layer and a JSON pointer are named."""
+    out = escape.path(where.file)
+    if where.layer:
+        out += f" layer {where.layer}"
+    if where.line is not None:
+        out += f":{where.line}"
+    if where.pointer:
+        out += f" ({where.pointer})"
+    return out
+
+
+def in_repository(report: Report, where: Where) -> str:
+    """The path of a position relative to the root of the repository."""
+    return escape.path(f"{escape.path(report.head.folder)}/{escape.path(where.file)}")
+
+
+def decisive(finding: Finding) -> Where | None:
+    """The first position of a finding that can be opened; None when all of it is computed."""
+    return next(positions(finding.evidence), None)
+
+
+def positions(evidence: Iterable[Evidence]) -> Iterable[Where]:
+    """The positions among pieces of evidence, in order."""
+    return (e.where for e in evidence if e.where is not None)
+
+
+def law(cite: Cite) -> str:
+    """Who says so, where and since when."""
+    disputed = ", disputed" if cite.disputed else ""
+    return f"{_SPEAKER[cite.authority]} {cite.source} ({cite.since}{disputed})"
+
+
+def laws(rule: Rule, finding: Finding) -> str:
+    """The finding's own law first, then what else the rule rests on."""
+    return "; ".join(dict.fromkeys(law(cite) for cite in (finding.law, *rule.cites)))
+
+
+def precedents(found: Sequence[Precedent]) -> str:
+    """ "accepted: #1493 (12.7 s) #1019; closed: #593": grouped by outcome in order of appearance."""
+    groups: dict[str, list[str]] = {}
+    for one in found:
+        note = f" ({one.note})" if one.note else ""
+        groups.setdefault(one.outcome, []).append(f"#{one.pr}{note}")
+    return "; ".join(f"{outcome}: {' '.join(prs)}" for outcome, prs in groups.items())
+
+
+def precedents_of(ruling: Ruling) -> str:
+    """Precedents that the findings name, else those of the rule."""
+    named = [p for finding in ruling.assessment.findings for p in finding.precedents]
+    return precedents(list(dict.fromkeys(named)) or ruling.rule.precedents)
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 rule", "2 rules"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def fingerprint(rule: Rule, finding: Finding) -> str:
+    """Tells the same finding again after lines moved: rule, file, layer and the text found there."""
+    where = decisive(finding)
+    if where is None:
+        parts = (rule.id, finding.message)
+    else:
+        parts = (rule.id, where.file, str(where.layer), where.pointer or "", where.quote or finding.message)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
