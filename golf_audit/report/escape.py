@@ -96,7 +96,7 @@ def _literal(text: str) -> str:
 
 
 def code(text: str, *, in_table: bool = False) -> str:
-    """A code span. Only a table needs its pipes escaped, since there they end the cell even inside the span."""
+    """A code span. Only a table needs its pipes escaped: there they end the cell even inside the span."""
     shown = visible(text, QUOTE_CAP) or " "
     runs = [len(run) for run in re.findall(r"`+", shown)]
     ticks = "`" * next(n for n in range(1, len(runs) + 2) if n not in runs)

@@ -48,10 +48,10 @@ def to_dict(report: Report, *, require_run: bool = False) -> Object:
         "restricted_to": sorted(report.restricted_to),
         "rulings": [_ruling(ruling) for ruling in report.rulings],
         "configuration": sorted((_setting(s) for s in report.configuration), key=lambda s: str(s["name"])),
-        "crashes": sorted(
-            ({"rule": c.rule, "error": c.error} for c in report.crashes), key=lambda c: c["rule"]
-        ),
-        "extra": dict(report.extra),
+        "crashes": [
+            {"rule": crash.rule, "error": crash.error}
+            for crash in sorted(report.crashes, key=lambda c: c.rule)
+        ],
     }
     cleaned: Object = _clean(whole)
     return cleaned
@@ -143,17 +143,15 @@ def _precedent(precedent: Precedent) -> Object:
 
 def _setting(setting: Any) -> Object:
     """One runconfig.Setting: the value that counted, its origin, and what it overrode."""
-    overridden = [
-        {"value": s.value, "origin": s.origin.value, **_where(s.where)}
-        for s in getattr(setting, "overridden", ())
-    ]
     return {
         "name": setting.name,
-        "value": setting.value,
-        "origin": setting.origin.value,
-        **_where(setting.where),
-        "overridden": overridden,
+        **_reading(setting),
+        "overridden": [_reading(weaker) for weaker in setting.overridden],
     }
+
+
+def _reading(setting: Any) -> Object:
+    return {"value": setting.value, "origin": setting.origin.value, **_where(setting.where)}
 
 
 def _clean(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The order of information in every report for people: failed, disputed, undetermined, and what can be folded."""
+"""The order of information in every report for people: failed, disputed, undetermined, then the rest."""
 
 from __future__ import annotations
 
@@ -69,10 +69,8 @@ class Counts:
     without_effect: int  # failed, disputed or undetermined, but the exit code does not ask
 
     def __str__(self) -> str:
-        line = f"{self.failed} failed, {self.open} open"
-        return line + (
-            f", {self.without_effect} without effect on the exit code" if self.without_effect else ""
-        )
+        rest = f", {self.without_effect} without effect on the exit code" if self.without_effect else ""
+        return f"{self.failed} failed, {self.open} open{rest}"
 
 
 def counts(reports: Sequence[Report], require_run: bool = False) -> Counts:

@@ -1,11 +1,11 @@
-"""The parts of a report that every format says alike: positions, laws, precedents, counts. Not yet escaped."""
+"""What every format says alike, not yet escaped: positions, laws, precedents, counts."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from golf_audit.model import Authority, Cite, Evidence, Finding, Kind, Precedent, Report, Rule, Ruling, Where
+from golf_audit.model import Authority, Cite, Finding, Kind, Precedent, Report, Rule, Ruling, Where
 from golf_audit.report import escape
 
 _LABEL = {Kind.SOURCE: "code", Kind.README: "README"}
@@ -13,10 +13,10 @@ _LABEL = {Kind.SOURCE: "code", Kind.README: "README"}
 SEVERITY = {"D": "disqualifying", "I": "incomplete", "A": "advisory"}
 
 _SPEAKER = {
-    Authority.README: "README,",
-    Authority.ORGANISER: "organiser on",
-    Authority.PRACTICE: "accepted practice,",
-    Authority.COMMUNITY: "community,",
+    Authority.README: "",
+    Authority.ORGANISER: "organiser on ",
+    Authority.PRACTICE: "accepted practice, ",
+    Authority.COMMUNITY: "community, ",
 }
 
 
@@ -49,18 +49,13 @@ def in_repository(report: Report, where: Where) -> str:
 
 def decisive(finding: Finding) -> Where | None:
     """The first position of a finding that can be opened; None when all of it is computed."""
-    return next(positions(finding.evidence), None)
-
-
-def positions(evidence: Iterable[Evidence]) -> Iterable[Where]:
-    """The positions among pieces of evidence, in order."""
-    return (e.where for e in evidence if e.where is not None)
+    return next((e.where for e in finding.evidence if e.where is not None), None)
 
 
 def law(cite: Cite) -> str:
     """Who says so, where and since when."""
     disputed = ", disputed" if cite.disputed else ""
-    return f"{_SPEAKER[cite.authority]} {cite.source} ({cite.since}{disputed})"
+    return f"{_SPEAKER[cite.authority]}{cite.source} [since {cite.since}{disputed}]"
 
 
 def laws(rule: Rule, finding: Finding) -> str:
@@ -91,8 +86,9 @@ def plural(count: int, noun: str) -> str:
 def fingerprint(rule: Rule, finding: Finding) -> str:
     """Tells the same finding again after lines moved: rule, file, layer and the text found there."""
     where = decisive(finding)
-    if where is None:
-        parts = (rule.id, finding.message)
-    else:
-        parts = (rule.id, where.file, str(where.layer), where.pointer or "", where.quote or finding.message)
+    parts = [rule.id]
+    if where is not None:
+        parts += [where.file, str(where.layer), where.pointer or "", where.quote]
+    if where is None or not where.quote:
+        parts.append(finding.message)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
