@@ -21,6 +21,7 @@ from torch import Tensor
 
 from golf_ref.attention import Segments
 from golf_ref.config import EvalCfg
+from golf_ref.distributed import ALONE, Ranks, sum_over_ranks
 from golf_ref.model import GPT
 
 
@@ -47,16 +48,18 @@ class Score:
 
 
 class Scoreboard:
-    """Sums of nats and bytes in float64 / int, and one bit per position: scored or not.
+    """Sums of nats and bytes, and one bit per position: scored or not.
 
     Everything that scores goes through `add`, everything that learns through `require_scored`: a position
-    can be scored only once, and nothing can be learned from it before.
+    can be scored only once, and nothing can be learned from it before. Ranks score apart; `share` tells each
+    what the others have scored, `score` adds up.
     """
 
-    def __init__(self, target_bytes_N: Tensor) -> None:
+    def __init__(self, target_bytes_N: Tensor, device: torch.device | str = "cpu", ranks: Ranks = ALONE):
         self.target_bytes_N = target_bytes_N
+        self.ranks = ranks
         self.scored_N = torch.zeros(len(target_bytes_N), dtype=torch.bool)
-        self.loss_sum: Tensor | float = 0.0  # float64, on the losses' device: adding does not synchronise
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)  # adding does not synchronise
         self.byte_sum = 0
         self.token_count = 0
 
@@ -67,7 +70,7 @@ class Scoreboard:
         self.scored_N[positions_n] = True
         if int(self.scored_N[positions_n].sum()) != len(loss_n) or len(positions_n.unique()) != len(loss_n):
             raise ScoreOrderError("positions of one batch repeat, or do not match its losses")
-        self.loss_sum = self.loss_sum + loss_n.detach().double().sum()
+        self.loss_sum += loss_n.detach().double().sum()
         self.byte_sum += int(self.target_bytes_N[positions_n].sum())
         self.token_count += len(loss_n)
 
@@ -76,16 +79,29 @@ class Scoreboard:
         if not self.scored_N[positions_n].all():
             raise ScoreOrderError("learning from a position before it was scored")
 
+    def share(self, lo: int, hi: int) -> None:
+        """Make every rank know which of the positions lo..hi-1 any rank has scored."""
+        if self.ranks.world > 1:
+            scorers_n = self.scored_N[lo:hi].to(self.loss_sum.device, torch.int32)
+            self.scored_N[lo:hi] = sum_over_ranks(scorers_n, self.ranks).bool().cpu()
+
     def score(self) -> Score:
-        """The result; every position must have been scored."""
-        if self.token_count != len(self.scored_N):
-            raise ScoreOrderError(f"{len(self.scored_N) - self.token_count} positions were never scored")
-        if self.byte_sum == 0:
+        """The result over all ranks; every position must have been scored exactly once."""
+        N = len(self.scored_N)
+        self.share(0, N)
+        counts = torch.tensor([self.byte_sum, self.token_count], device=self.loss_sum.device)
+        byte_sum, token_count = sum_over_ranks(counts, self.ranks).tolist()
+        loss_sum = float(sum_over_ranks(self.loss_sum, self.ranks))
+        if not self.scored_N.all() or token_count != N:
+            missing = N - int(self.scored_N.sum())
+            raise ScoreOrderError(
+                f"{missing} of {N} positions were never scored, {token_count} scores were added"
+            )
+        if byte_sum == 0:
             raise ValueError("the scored targets carry no bytes")
-        loss_sum = float(self.loss_sum)
-        val_loss = loss_sum / self.token_count
-        val_bpb = loss_sum / math.log(2.0) / self.byte_sum
-        return Score(val_loss, val_bpb, self.token_count, self.byte_sum)
+        val_loss = loss_sum / token_count
+        val_bpb = loss_sum / math.log(2.0) / byte_sum
+        return Score(val_loss, val_bpb, token_count, byte_sum)
 
 
 def pack_rows(
@@ -104,14 +120,16 @@ def pack_rows(
 
 
 @torch.no_grad()
-def evaluate_plain(model: GPT, val_tokens: Tensor, target_bytes_N: Tensor, cfg: EvalCfg) -> Score:
+def evaluate_plain(
+    model: GPT, val_tokens: Tensor, target_bytes_N: Tensor, cfg: EvalCfg, ranks: Ranks = ALONE
+) -> Score:
     """Windows of eval_seq_len that do not overlap: every position is scored by the window it lies in."""
     model.eval()
-    board = Scoreboard(target_bytes_N)
+    board = Scoreboard(target_bytes_N, device_of(model), ranks)
     bos_id = model.cfg.bos_id if cfg.eval_documents else None
     N, T = len(target_bytes_N), cfg.eval_seq_len
     batch_tokens = max(1, cfg.val_batch_tokens // T) * T
-    for lo in range(0, N, batch_tokens):
+    for lo in range(ranks.rank * batch_tokens, N, ranks.world * batch_tokens):
         hi = min(lo + batch_tokens, N)
         rows = torch.arange(lo, hi).split(T)
         ids_T, targets_T, segments = pack_rows(val_tokens, rows, bos_id, device_of(model))
@@ -133,10 +151,11 @@ def sliding_windows(N: int, T: int, stride: int) -> list[Window]:
 def score_windows(
     model: GPT, val_tokens: Tensor, windows: Sequence[Window], board: Scoreboard, cfg: EvalCfg
 ) -> None:
-    """Score the new positions of sliding windows, eval_batch_seqs windows per forward."""
+    """Score the new positions of sliding windows, eval_batch_seqs windows per forward and rank."""
     model.eval()
+    rank, world = board.ranks
     bos_id = model.cfg.bos_id if cfg.eval_documents else None
-    for i in range(0, len(windows), cfg.eval_batch_seqs):
+    for i in range(rank * cfg.eval_batch_seqs, len(windows), world * cfg.eval_batch_seqs):
         batch = windows[i : i + cfg.eval_batch_seqs]
         rows = [torch.arange(w.start, w.end) for w in batch]
         new_T = torch.cat([row >= w.first_scored for row, w in zip(rows, batch, strict=True)])
@@ -145,9 +164,11 @@ def score_windows(
         board.add(torch.cat(rows)[new_T], loss_T[new_T.to(loss_T.device)])
 
 
-def evaluate_sliding(model: GPT, val_tokens: Tensor, target_bytes_N: Tensor, cfg: EvalCfg) -> Score:
+def evaluate_sliding(
+    model: GPT, val_tokens: Tensor, target_bytes_N: Tensor, cfg: EvalCfg, ranks: Ranks = ALONE
+) -> Score:
     """Overlapping windows, eval_stride apart: all but the first positions see at least T - stride back."""
-    board = Scoreboard(target_bytes_N)
+    board = Scoreboard(target_bytes_N, device_of(model), ranks)
     windows = sliding_windows(len(target_bytes_N), cfg.eval_seq_len, cfg.eval_stride)
     score_windows(model, val_tokens, windows, board, cfg)
     return board.score()

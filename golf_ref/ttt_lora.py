@@ -11,8 +11,9 @@
             2. rows that still have a later chunk take one AdamW step on those same losses
 
 Phases (#1610, #1626): once p/P of `prefix` documents are scored, the base model itself is trained on scored
-documents, then the queue goes on with fresh adapters. The records' ranks raced for groups; here the queue is
-one list and a pause comes exactly after the group that crosses the boundary.
+documents, then the queue goes on with fresh adapters. The records' ranks raced for groups, which made their
+results irreproducible; here rank r takes the groups r, r + world, ... and a pause comes after the round of
+`world` groups that crosses the boundary.
 
 Shapes: N positions, b documents of a group, L positions of their windows, D width of a site, r rank.
 """
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 
 from golf_ref.attention import Segments
 from golf_ref.config import ModelCfg, TTTCfg
+from golf_ref.distributed import ALONE, Ranks
 from golf_ref.evaluate import Score, Scoreboard, device_of
 from golf_ref.model import GPT, executed_layers
 from golf_ref.ttt_sgd import global_sgd
@@ -101,24 +103,32 @@ def group_documents(documents: list[Document], size: int) -> list[Group]:
 
 
 def evaluate_lora_ttt(
-    model: GPT, val_tokens: Tensor, target_bytes_N: Tensor, cfg: TTTCfg, phases: int, seed: int
+    model: GPT,
+    val_tokens: Tensor,
+    target_bytes_N: Tensor,
+    cfg: TTTCfg,
+    phases: int,
+    seed: int,
+    ranks: Ranks = ALONE,
 ) -> Score:
-    """Document LoRA over the whole stream; `phases` pauses for global SGD (0 = none). Rank 0: no adapters."""
-    board = Scoreboard(target_bytes_N)
+    """Document LoRA over the stream, with `phases` pauses for global SGD; ttt_lora_rank 0 = no adapters."""
+    board = Scoreboard(target_bytes_N, device_of(model), ranks)
     queue = group_documents(split_documents(val_tokens, model.cfg.bos_id), cfg.ttt_batch_size)
     boundaries = [cfg.phased_ttt_prefix_docs * (p + 1) // phases for p in range(phases)]
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed + ranks.rank)
     lora: BatchedLora | None = None
     scored_groups: list[Group] = []
     documents_scored = 0
-    for group in queue:
+    for i in range(0, len(queue), ranks.world):
         model.requires_grad_(False)
         model.eval()
-        lora = adapter_for(group, lora, model, cfg, generator)
-        score_group(model, lora, group.documents, val_tokens, board, cfg)
-        scored_groups.append(group)
-        documents_scored += len(group.documents)
+        for group in queue[i + ranks.rank : i + ranks.rank + 1]:  # none on the last ranks of the last round
+            lora = adapter_for(group, lora, model, cfg, generator)
+            score_group(model, lora, group.documents, val_tokens, board, cfg)
+        scored_groups += queue[i : i + ranks.world]
+        documents_scored += sum(len(group.documents) for group in queue[i : i + ranks.world])
         if boundaries and documents_scored >= boundaries[0]:
+            board.share(0, len(target_bytes_N))
             chosen = shortest_scored(scored_groups, boundaries.pop(0))
             positions = torch.cat([torch.arange(d.start, d.end) for d in chosen])
             global_sgd(model, val_tokens, positions, board, cfg, cfg.ttt_eval_seq_len)

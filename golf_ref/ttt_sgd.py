@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from golf_ref.config import EvalCfg, TTTCfg
+from golf_ref.distributed import ALONE, Ranks, mean_over_ranks
 from golf_ref.evaluate import (
     Score,
     Scoreboard,
@@ -29,13 +30,18 @@ from golf_ref.model import GPT
 
 
 def evaluate_sgd_ttt(
-    model: GPT, val_tokens: Tensor, target_bytes_N: Tensor, eval_cfg: EvalCfg, cfg: TTTCfg
+    model: GPT,
+    val_tokens: Tensor,
+    target_bytes_N: Tensor,
+    eval_cfg: EvalCfg,
+    cfg: TTTCfg,
+    ranks: Ranks = ALONE,
 ) -> Score:
     """Sliding-window score of the stream, chunk by chunk, learning from each chunk after it was scored."""
     N, T, C = len(target_bytes_N), eval_cfg.eval_seq_len, cfg.ttt_chunk_tokens
     if T % eval_cfg.eval_stride or C % T:
         raise ValueError(f"stride {eval_cfg.eval_stride} must divide window {T}, and it the chunk {C}")
-    board = Scoreboard(target_bytes_N)
+    board = Scoreboard(target_bytes_N, device_of(model), ranks)
     bos_id = model.cfg.bos_id if eval_cfg.eval_documents else None
     n_chunks = math.ceil(N / C)
     chunk_windows: list[list[Window]] = [[] for _ in range(n_chunks)]
@@ -48,6 +54,7 @@ def evaluate_sgd_ttt(
         score_windows(model, val_tokens, chunk_windows[c], board, eval_cfg)
         if c == n_chunks - 1:
             break
+        board.share(c * C, (c + 1) * C)
         set_lr(optimizer, cosine_lr(cfg.ttt_lr, c, n_chunks))
         rows = torch.arange(c * C, (c + 1) * C).split(T)
         for _ in range(cfg.ttt_epochs):
@@ -66,12 +73,20 @@ def sgd_step(
     bos_id: int | None,
     grad_clip: float,
 ) -> None:
-    """One step on the mean loss of rows of scored positions, global gradient norm clipped."""
+    """One step on the mean loss of rows of scored positions, global norm clipped; ranks share the rows."""
     board.require_scored(torch.cat(rows))
     model.train()
-    ids_T, targets_T, segments = pack_rows(val_tokens, rows, bos_id, device_of(model))
     optimizer.zero_grad()
-    model.nll(ids_T, targets_T, segments).mean().backward()
+    rank, world = board.ranks
+    if rows[rank::world]:
+        ids_T, targets_T, segments = pack_rows(val_tokens, rows[rank::world], bos_id, device_of(model))
+        loss_T = model.nll(ids_T, targets_T, segments)
+        # The mean over ranks of world/n * (own sum) is the mean over all n positions of the batch.
+        (loss_T.sum() * world / sum(len(row) for row in rows)).backward()
+    if world > 1:
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        mean_over_ranks([parameter.grad for parameter in model.parameters()], board.ranks)
     nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
     optimizer.step()
 
