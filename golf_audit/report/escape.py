@@ -106,9 +106,9 @@ def code(text: str, *, in_table: bool = False) -> str:
     return f"{ticks}{pad}{shown}{pad}{ticks}"
 
 
-def fence(text: str, language: str = "", indent: str = "") -> str:
+def fence(text: str, language: str = "", indent: str = "", cap: int = QUOTE_CAP) -> str:
     """A code block whose fence is longer than any run of backticks in it. Lines are kept."""
-    lines = [visible(line, QUOTE_CAP) for line in text.split("\n")]
+    lines = [visible(line, cap) for line in text.split("\n")]
     longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
     ticks = "`" * max(3, longest + 1)
     return "\n".join(indent + line for line in (ticks + language, *lines, ticks))

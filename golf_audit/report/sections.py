@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from golf_audit.model import Certainty, Evidence, Report, Ruling, Severity, Unmet, Verdict
+from golf_audit.model import Certainty, Evidence, Finding, Report, Ruling, Severity, Unmet, Verdict
 from golf_audit.outcome import fails, is_open, not_yet_run
 
 
@@ -51,6 +51,11 @@ def grouped(rulings: Sequence[Ruling]) -> list[list[Ruling]]:
         alone = told.findings or told.notes
         groups.setdefault(ruling.rule.id if alone else (ruling.reason, told.unmet), []).append(ruling)
     return list(groups.values())
+
+
+def judged(ruling: Ruling) -> list[Finding]:
+    """The findings that can decide something: all but hints, the deciding one first."""
+    return [f for f in ruling.assessment.findings if f.certainty is not Certainty.HINT]
 
 
 def notes(ruling: Ruling) -> list[Evidence]:

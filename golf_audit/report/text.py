@@ -18,11 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from golf_audit import __version__
-from golf_audit.model import Certainty, Evidence, Report, Ruling, Severity, Verdict, Where
+from golf_audit.model import Evidence, Report, Ruling, Severity, Verdict, Where
 from golf_audit.outcome import exit_code, verdict
 from golf_audit.report import words
 from golf_audit.report.escape import QUOTE_CAP, terminal
-from golf_audit.report.sections import Sections, counts, grouped, notes, sections
+from golf_audit.report.sections import Sections, counts, grouped, judged, notes, sections
 
 NARROWEST, WIDEST, UNKNOWN_WIDTH = 60, 120, 100
 """Columns: the layout keeps between the first two; a pipe or a file gets the third."""
@@ -32,7 +32,7 @@ _POSITION_COLUMN = 36
 _ROWS = 12
 """Rows of evidence per finding without --verbose."""
 
-_STYLE = {
+STYLE: dict[str | Verdict, str] = {
     "fail": "bold red",
     "open": "bold yellow",
     "pass": "bold green",
@@ -93,16 +93,16 @@ def _last_line(
     reports: Sequence[Report], code: int, width: int, strict: bool, require_run: bool, exit_zero: bool
 ) -> Text:
     if not reports:
-        return _apart("no submission in this pull request", f"exit {code}", width)
+        return apart("no submission in this pull request", f"exit {code}", width)
     folders = f"{len(reports)} submissions: " if len(reports) > 1 else ""
     crashed = sum(len(report.crashes) for report in reports)
     failed_tool = f", {words.plural(crashed, 'rule')} crashed" if crashed else ""
     flags = [flag for flag, on in (("--strict", strict), ("--exit-zero", exit_zero)) if on]
     given = f" ({' '.join(flags)})" if flags else ""
-    return _apart(f"{folders}{counts(reports, require_run)}{failed_tool}", f"exit {code}{given}", width)
+    return apart(f"{folders}{counts(reports, require_run)}{failed_tool}", f"exit {code}{given}", width)
 
 
-def _apart(left: str, right: str, width: int, style: str = "", right_style: str = "") -> Text:
+def apart(left: str, right: str, width: int, style: str = "", right_style: str = "") -> Text:
     """Left and right at the two ends of a line; the right one on its own line where both do not fit."""
     gap = width - cell_len(left) - cell_len(right)
     between = " " * gap if gap >= 2 else "\n" + " " * max(0, width - cell_len(right))
@@ -151,10 +151,10 @@ class _Page:
         word = verdict(report, require_run=self.require_run)
         line = "   ".join(part for part in about if part)
         if cell_len(line) + len(word) + 2 > self.width:
-            yield _apart(about[0], word.upper(), self.width, "bold", _STYLE[word])
+            yield apart(about[0], word.upper(), self.width, "bold", STYLE[word])
             yield Text("   ".join(part for part in about[1:] if part))
         else:
-            yield _apart(line, word.upper(), self.width, "bold", _STYLE[word])
+            yield apart(line, word.upper(), self.width, "bold", STYLE[word])
         if report.restricted_to:
             yield Text(f"asked only: {' '.join(report.restricted_to)}; the word above is about these rules")
 
@@ -165,12 +165,11 @@ class _Page:
         advisory = first.rule.severity is Severity.ADVISORY and len(rulings) == 1
         title = terminal(first.reason) + ("  [advisory]" if advisory else "")
         yield Text()
-        yield _heading(_WORD[first.verdict], ids, title, _STYLE[first.verdict])
+        yield _heading(_WORD[first.verdict], ids, title, STYLE[first.verdict])
         yield self._rows(self._ruling_rows(first) if len(rulings) == 1 else _supply_rows(first))
 
     def _ruling_rows(self, ruling: Ruling) -> Iterator[Row]:
-        told = ruling.assessment
-        shown = [f for f in told.findings if f.certainty is not Certainty.HINT]
+        shown = judged(ruling)
         yield Row("demand", terminal(ruling.rule.title))
         for index, finding in enumerate(shown):
             if index or finding.message != ruling.reason:

@@ -52,6 +52,11 @@ def decisive(finding: Finding) -> Where | None:
     return next((e.where for e in finding.evidence if e.where is not None), None)
 
 
+def outer(where: Where) -> tuple[int | None, int | None]:
+    """Line and column in the file that the repository shows; in a packed layer, the line of its payload."""
+    return (where.payload_line, None) if where.layer else (where.line, where.column)
+
+
 def law(cite: Cite) -> str:
     """Who says so, where and since when."""
     disputed = ", disputed" if cite.disputed else ""

@@ -1,0 +1,217 @@
+"""The report as a comment on a pull request: updated in place through MARKER, never posted twice."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from golf_audit import __version__
+from golf_audit.model import Evidence, Report, Ruling, Verdict, Where
+from golf_audit.outcome import fails, is_open, verdict
+from golf_audit.report import words
+from golf_audit.report.escape import code, fence, markdown, path
+from golf_audit.report.sections import counts, grouped, judged, notes, sections
+
+MARKER = "<!-- golf-audit/report -->"
+"""First line of the comment: a workflow looks for it and edits that comment instead of adding one."""
+COMMENT_CAP = 60_000
+"""Characters; GitHub refuses a comment of more than 65,536."""
+_EVIDENCE_CAP = 12
+_SETTINGS_CAP = 60
+_WORST = ("fail", "open", "pass")
+
+
+def render(reports: Sequence[Report], *, require_run: bool = False) -> str:
+    """One comment for all reports. Details that do not fit into a comment are left out, and it says so."""
+    if not reports:
+        return f"{MARKER}\n## golf-audit\n\nNo submission in this pull request.\n"
+    words_said = [verdict(report, require_run=require_run) for report in reports]
+    worst = min(words_said, key=_WORST.index)
+    one = len(reports) == 1
+    title = f": {code(words.name(reports[0]))}" if one else f": {len(reports)} submissions"
+    parts = [f"{MARKER}\n## golf-audit: {worst.upper()}{title}\n"]
+    for report, word in zip(reports, words_said, strict=True):
+        if not one:
+            parts.append(f"### {word.upper()}: {code(words.name(report))}\n")
+        parts += _essential(report, require_run)
+    details = [part for report in reports for part in _details(report, name_folder=not one)]
+    ending = [_reproduce(reports, require_run)]
+    return "\n".join([*parts, *_fitting(details, COMMENT_CAP - len("\n".join(parts + ending))), *ending])
+
+
+def _fitting(details: Sequence[str], room: int) -> list[str]:
+    kept: list[str] = []
+    for part in details:
+        room -= len(part) + 1
+        if room < 200:
+            kept.append("Further details do not fit into a comment; the command below prints them.\n")
+            break
+        kept.append(part)
+    return kept
+
+
+def _essential(report: Report, require_run: bool) -> Iterator[str]:
+    about = [f"{report.track.value} track", markdown(report.claim), str(counts([report], require_run))]
+    yield ", ".join(part for part in about if part) + "\n"
+    yield _to_do(report, require_run) + "\n"
+    for crash in report.crashes:
+        yield f"The tool failed on rule {crash.rule}, which is not judged: {code(crash.error)}\n"
+    rows = list(_table_rows(report))
+    if rows:
+        yield "\n".join(["| rule | what | where | law |", "|---|---|---|---|", *rows, ""])
+
+
+def _to_do(report: Report, require_run: bool) -> str:
+    """The one sentence that an author can act on."""
+    split = sections(report)
+    failed = [r for r in split.failed if fails(r)]
+    if failed:
+        first = failed[0]
+        changes = [f.to_change for f in first.assessment.findings if f.to_change]
+        advice = (
+            markdown(changes[0])
+            if changes
+            else f"see the legal example in `golf-audit rules {first.rule.id}`"
+        )
+        return f"**To change ({first.rule.id}):** {advice}"
+    undecided = [r for r in report.rulings if is_open(r, require_run=require_run)]
+    disputed = " ".join(r.rule.id for r in undecided if r.verdict is Verdict.NEEDS_RULING)
+    missing = " ".join(r.rule.id for r in undecided if r.verdict is Verdict.UNDETERMINED)
+    asks = [
+        f"an organiser's ruling is needed on {disputed}" if disputed else "",
+        f"the evidence does not decide {missing}, see what is missing below" if missing else "",
+    ]
+    if any(asks):
+        return "**Nothing failed:** " + "; ".join(ask for ask in asks if ask) + "."
+    waiting = " ".join(r.rule.id for r in split.not_yet_run)
+    return "Every rule that could be judged holds." + (f" Not yet run: {waiting}." if waiting else "")
+
+
+def _table_rows(report: Report) -> Iterator[str]:
+    split = sections(report)
+    for ruling in split.failed + split.needs_ruling:
+        yield _row([ruling], _places(ruling), _law(ruling))
+    for group in grouped(split.undetermined):
+        yield _row(group, _places(group[0]), _law(group[0]))
+
+
+def _row(rulings: Sequence[Ruling], where: str, law: str) -> str:
+    ids = " ".join(r.rule.id for r in rulings)
+    what = f"**{rulings[0].verdict.value}** {markdown(rulings[0].reason)}"
+    return f"| {ids} | {what} | {where} | {law} |"
+
+
+def _places(ruling: Ruling) -> str:
+    """The decisive position of each finding, at most three."""
+    found = [words.decisive(f) for f in judged(ruling)]
+    told = list(dict.fromkeys(_at(w, in_table=True) for w in found if w is not None))
+    return "<br>".join(told[:3]) + (f"<br>and {len(told) - 3} more" if len(told) > 3 else "")
+
+
+def _law(ruling: Ruling) -> str:
+    cites = dict.fromkeys(words.law(f.law) for f in judged(ruling))
+    return "<br>".join(markdown(cite) for cite in cites)
+
+
+def _details(report: Report, name_folder: bool) -> Iterator[str]:
+    """Folded parts, the ones that matter most first."""
+    split = sections(report)
+    of = f", {code(words.name(report))}" if name_folder else ""
+    for ruling in split.failed + split.needs_ruling:
+        yield _folded(f"{ruling.rule.id}: {ruling.rule.title}", _ruling_details(ruling))
+    for group in grouped(split.undetermined):
+        ids = " ".join(r.rule.id for r in group)
+        yield _folded(f"{ids}: what is missing", _ruling_details(group[0]))
+    yield _folded("The other rules", [*_rest(report), of and f"Folder: {of[2:]}"])
+    yield _folded("Configuration as run", _settings(report))
+
+
+def _folded(summary: str, lines: Sequence[str]) -> str:
+    """A closed <details>. The summary is HTML, so only our own words go there."""
+    shown = summary.replace("&", "&amp;").replace("<", "&lt;").replace("@", "&#64;")
+    body = "\n".join(line for line in lines if line)
+    return f"<details><summary>{shown}</summary>\n\n{body}\n\n</details>\n"
+
+
+def _ruling_details(ruling: Ruling) -> list[str]:
+    told = ruling.assessment
+    lines = []
+    for finding in judged(ruling):
+        lines.append(f"{markdown(finding.message)}\n")
+        lines += [_item(e) for e in finding.evidence[:_EVIDENCE_CAP]]
+        if len(finding.evidence) > _EVIDENCE_CAP:
+            lines.append(f"- and {len(finding.evidence) - _EVIDENCE_CAP} more in the JSON report")
+        lines.append(f"\nLaw: {markdown(words.laws(ruling.rule, finding))}: {markdown(finding.law.says)}\n")
+        if finding.to_change:
+            lines.append(f"To change: {markdown(finding.to_change)}\n")
+    found = words.precedents_of(ruling)
+    if found:
+        lines.append(f"Precedents: {markdown(found)}\n")
+    for unmet in told.unmet:
+        lines.append(f"- missing: {markdown(unmet.missing)}")
+        if unmet.supply:
+            lines.append(f"  supplied by: {code(unmet.supply)}")
+    lines += [_item(note, "note") for note in notes(ruling)]
+    return lines
+
+
+def _item(evidence: Evidence, label: str = "") -> str:
+    where = evidence.where
+    at = f" ({_at(where)})" if where is not None else ""
+    line = f"- {label or words.label(evidence.kind)}: {markdown(evidence.says)}{at}"
+    if where is not None and where.quote:
+        language = "python" if where.file.endswith(".py") else ""
+        line += "\n" + fence(where.quote, language, indent="  ")
+    return line
+
+
+def _at(where: Where, in_table: bool = False) -> str:
+    packed = f", packed in line {where.payload_line}" if where.payload_line is not None else ""
+    return code(words.position(where) + packed, in_table=in_table)
+
+
+def _rest(report: Report) -> Iterator[str]:
+    split = sections(report)
+    for label, rulings in (("Hold", split.holds), ("Not yet run", split.not_yet_run)):
+        if rulings:
+            yield f"{label}: {' '.join(r.rule.id for r in rulings)}\n"
+    for ruling in split.not_applicable:
+        yield f"- {ruling.rule.id} not applicable: {markdown(ruling.reason)}"
+    for ruling in split.holds + split.not_yet_run:
+        yield from (_item(note, f"{ruling.rule.id} note") for note in notes(ruling))
+
+
+def _settings(report: Report) -> list[str]:
+    ordered = sorted(report.configuration, key=lambda s: str(s.name))
+    if not ordered:
+        return ["No setting could be read."]
+    lines = ["| setting | value | from |", "|---|---|---|"]
+    for setting in ordered[:_SETTINGS_CAP]:
+        at = f" {_at(setting.where, in_table=True)}" if setting.where else ""
+        name, value = code(setting.name, in_table=True), code(setting.value, in_table=True)
+        lines.append(f"| {name} | {value} | {setting.origin.value}{at} |")
+    if len(ordered) > _SETTINGS_CAP:
+        lines.append(f"\nand {len(ordered) - _SETTINGS_CAP} more in the JSON report")
+    return lines
+
+
+def _reproduce(reports: Sequence[Report], require_run: bool) -> str:
+    """The commands that print this report on any machine with the tool."""
+    first = reports[0]
+    flags = "".join(f" --rule {rule}" for rule in first.restricted_to) + (
+        " --require-run" if require_run else ""
+    )
+    if first.head.pr is not None:
+        commands = [
+            f"git fetch origin refs/pull/{first.head.pr}/head:refs/pull/{first.head.pr}/head",
+            f"golf-audit check --repo . --pr {first.head.pr} --as-of {first.as_of}{flags}",
+        ]
+    else:
+        folders = " ".join(shlex.quote(path(report.head.folder)) for report in reports)
+        commands = [f"golf-audit check {folders} --as-of {first.as_of}{flags}"]
+    prints = ", ".join(code(report.head.fingerprint[:12]) for report in reports)
+    return (
+        f"To reproduce with golf-audit {__version__} (folder sha256 {prints}):\n\n"
+        + fence("\n".join(commands), "sh")
+        + "\n"
+    )
