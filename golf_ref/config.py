@@ -168,10 +168,12 @@ class DataCfg:
     text: str = "hub"  # ours. "hub" (published shards), "stdlib" (Python's files), a .jsonl, a folder of .txt
     hub_repo: str = "romeerp/parameter-golf-caseops-v1"  # the CaseOps export that #1855 trained on
     hub_dataset: str = "fineweb10B_sp8192_lossless_caps_caseops_v1_reserved"
+    tokenizer_model: str = "fineweb_8192_bpe_lossless_caps_caseops_v1_reserved.model"  # file name in data_dir
     train_shards: int = 80  # shards to fetch; #1855 80
     val_docs: int = 50_000  # the official split; any other number is for other corpora only
     shard_tokens: int = 100_000_000  # the root exporter's; 10_000_000 in the per-record CaseOps script
     doc_chars: int = 0  # ours: cut source documents to pieces of this length; 0 = leave them whole
+    max_docs: int = 0  # ours: stop after this many documents; 0 = all
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,7 @@ _SP8192: dict[str, Setting] = {
     "caseops_enabled": False,
     "hub_repo": "kevclark/parameter-golf",
     "hub_dataset": "fineweb10B_sp8192",
+    "tokenizer_model": "fineweb_8192_bpe.model",
     "train_shards": 128,
 }
 _PR1394: dict[str, Setting] = _SP8192 | {
@@ -277,6 +280,7 @@ PRESETS: dict[str, dict[str, Setting]] = {
         "caseops_enabled": False,
         "hub_repo": "willdepueoai/parameter-golf",
         "hub_dataset": "fineweb10B_sp1024",
+        "tokenizer_model": "fineweb_1024_bpe.model",
     },
     "pr1394": _PR1394,  # 1.0856: SP8192, GPTQ on the embedding, SDClip, loops
     # 1.0835: one-stream parallel residual from layer 7. Left out: its per-row clip factor
@@ -316,6 +320,7 @@ PRESETS: dict[str, dict[str, Setting]] = {
         "sliding_window_enabled": True,
         "hub_repo": "upascal/parameter-golf-sp12288-caseops",
         "hub_dataset": "fineweb10B_sp12288_caseops_v1",
+        "tokenizer_model": "fineweb_12288_bpe_caseops_v1.model",
     },
     "tiny": {  # ours: every part of pr1855 in about a minute on two CPU cores
         "vocab_size": 264,
@@ -367,10 +372,12 @@ PRESETS: dict[str, dict[str, Setting]] = {
         "text": "stdlib",
         "hub_repo": "",
         "hub_dataset": "",
+        "tokenizer_model": "",
         "train_shards": 0,
         "val_docs": 40,
         "shard_tokens": 500_000,
         "doc_chars": 600,
+        "max_docs": 2500,  # about 1.5 M tokens
     },
 }
 

@@ -3,8 +3,8 @@
 Shapes: T packed tokens, D model dim, V vocabulary, L layers, H heads, K key/value heads, d head dim,
 F hidden dim of the MLP, W gate window, S skips.
 
-`Adapters` and `Recorder` act inside this one path, so nothing that trains at test time and nothing that measures
-can drift from it (in #2143 and #1787 a second, hand-copied forward did).
+`Adapters` and `Recorder` act inside this one path, so nothing that trains at test time and nothing that
+measures can drift from it (in #2143 and #1787 a second, hand-copied forward did).
 """
 
 from __future__ import annotations
@@ -307,7 +307,7 @@ def unbank(model: GPT) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def rebank(model: GPT, flat: dict[str, Tensor]) -> None:
-    """Copy per-layer tensors into the model, the inverse of `unbank`; ValueError if names or shapes differ."""
+    """Copy per-layer tensors into the model, undoing `unbank`; ValueError if names or shapes differ."""
     views = unbank(model)
     if flat.keys() != views.keys():
         raise ValueError(f"names differ: {', '.join(sorted(flat.keys() ^ views.keys()))}")
