@@ -1,0 +1,163 @@
+"""Files of a submission -> logs -> runs. Concatenated runs are told apart; source dumps are skipped."""
+
+from __future__ import annotations
+
+import re
+
+from golf_audit.filetree import File, FileTree, Sort
+from golf_audit.text import lines
+from golf_audit.trainlog import dump
+from golf_audit.trainlog.build import RunBuilder
+from golf_audit.trainlog.model import Dump, Log, Run
+
+SUFFIXES = (".log", ".out", ".stdout", ".txt")
+
+# Who or when, printed before the line: `[rank0]:`, `[default0]:`, `[12:34:56]`, ISO times, `INFO:`, epoch seconds, `# `.
+_PREFIX = re.compile(
+    r"(?:\[(?:rank|default)?\s?\d{1,4}\]:?\s{0,4}|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]{0,10}Z?\]?\s{0,4}[-|:]?\s{0,4}"
+    r"|\[\d\d:\d\d:\d\d\]\s{0,4}|\d{10}\.\d{1,9}\s{1,4}|INFO:\s{0,4}|#{1,3}\s{1,4})+",
+    re.IGNORECASE,
+)
+_PREFIX_START = frozenset("[I#12")
+_SEED = re.compile(r"seed:\s{0,4}(\d{1,10})\s*$", re.IGNORECASE)
+_FIRST_STEP = re.compile(r"(?:step:\s{0,4})?[01]/\d+ ")
+_HEADER = re.compile(
+    r"val_bpb:enabled|train_loader:|val_loader:|model_params:|logs/\S+$|Running Py|W\d{4} .{0,60}torch/distributed|seed:"
+)
+_NAMED_SEED = re.compile(r"(?:^|[_\-./])(?:seed|s)[_\-]?(\d{1,6})(?![\d])", re.IGNORECASE)
+_NAMED_NUMBER = re.compile(
+    r"(?:^|/)(?:train|log|run|eval|train_log)[_\-]?([1-9]\d{1,5})(?:\.\w+)+$", re.IGNORECASE
+)
+
+
+def is_log(file: File) -> bool:
+    """True for files that hold logs or notes beside them."""
+    return file.sort is Sort.FILE and file.suffix in SUFFIXES and not file.name.startswith("requirements")
+
+
+def read_logs(tree: FileTree) -> tuple[Log, ...]:
+    """Every log of a submission, by path. Bad content gives fewer readings, never an exception."""
+    return tuple(read_log(file) for file in tree.files.values() if is_log(file))
+
+
+def read_log(file: File) -> Log:
+    """One file."""
+    if file.text is None:
+        return Log(file.path, (), ("not read",))
+    problems = ["bytes that are not valid text were replaced"] if file.text.lossy else []
+    if not file.text.text.strip():
+        problems.append("empty")
+    splitter = _Splitter(file.path)
+    for number, raw in lines(file.text.text):
+        splitter.take(number, raw)
+    return Log(file.path, splitter.finish(), tuple(problems))
+
+
+def seed_from_name(path: str) -> int | None:
+    """The seed in a path: `train_seed42.log`, `seed_7/train.log`, `s1337.txt`, `train_314.log`."""
+    name = path.rsplit("/", 1)[-1]
+    for text in (name, path):
+        match = _NAMED_SEED.search(text) or _NAMED_NUMBER.search(text)
+        if match is not None:
+            return int(match[1])
+    return None
+
+
+class _Splitter:
+    """Finds where runs begin.
+
+    After results were seen, header lines are held back: if a new seed, a Hyperparameters block or a first step
+    follows, they open the next run; if the same run goes on (an evaluation that prints its model again), they
+    belong to it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.run = RunBuilder(path, 1)
+        self.done: list[RunBuilder] = []
+        self.held: list[tuple[int, str, str] | Dump] = []
+        self.dumping: list[tuple[int, str]] = []
+
+    def take(self, number: int, raw: str) -> None:
+        """One line of the file."""
+        if self.dumping:
+            if not dump.ends(raw):
+                self.dumping.append((number, raw))
+                return
+            self._close_dump()
+        elif dump.starts(raw):
+            self.dumping.append((number, raw))
+            return
+        line = raw
+        if line[:1] in _PREFIX_START:
+            match = _PREFIX.match(line)
+            line = line[match.end() :] if match else line
+        line = line.strip()
+        if line:
+            self._line(number, raw, line)
+
+    def finish(self) -> tuple[Run, ...]:
+        """All runs; a part of the file without any reading is none."""
+        if self.dumping:
+            self._close_dump()
+        self._release()
+        named = seed_from_name(self.path)
+        runs = [builder.finish(named) for builder in [*self.done, self.run]]
+        return tuple(run for run in runs if run.measured or run.finals or run.sizes or run.crash or run.seed)
+
+    def _line(self, number: int, raw: str, line: str) -> None:
+        if self.run.progressed or self.run.has_block:
+            if self._begins(line):
+                self._next_run(number)
+            elif self.run.progressed and (self.held or _HEADER.match(line)):
+                if self._goes_on(line):
+                    self._release()
+                else:
+                    self.held.append((number, raw, line))
+                    return
+        self.run.feed(number, raw, line)
+
+    def _begins(self, line: str) -> bool:
+        """True for a line that only a new run prints."""
+        if line == "Hyperparameters:":
+            return self.run.progressed or bool(self.run.settings)
+        if not self.run.progressed:
+            return False
+        if line[:4].lower() == "seed":
+            match = _SEED.match(line)
+            known = self.run.header.get("seed")
+            return match is not None and known is not None and known.value != int(match[1])
+        taken = self.run.steps.step if self.run.steps else 0
+        return taken >= 20 and _FIRST_STEP.match(line) is not None
+
+    def _goes_on(self, line: str) -> bool:
+        """True for a result or a stop: the header lines held back did not open a run."""
+        return (
+            "bpb" in line and "enabled" not in line and any(c.isdigit() for c in line)
+        ) or line.startswith("stop")
+
+    def _next_run(self, number: int) -> None:
+        held, self.held = self.held, []
+        self.done.append(self.run)
+        first = held[0] if held else None
+        start = number if first is None else first.first_line if isinstance(first, Dump) else first[0]
+        self.run = RunBuilder(self.path, start)
+        self._feed(held)
+
+    def _release(self) -> None:
+        held, self.held = self.held, []
+        self._feed(held)
+
+    def _feed(self, held: list[tuple[int, str, str] | Dump]) -> None:
+        for item in held:
+            if isinstance(item, Dump):
+                self.run.dump = self.run.dump or item
+            else:
+                self.run.feed(*item)
+
+    def _close_dump(self) -> None:
+        found = dump.make(self.dumping)
+        self.dumping = []
+        if self.run.progressed:
+            self.held.append(found)
+        else:
+            self.run.dump = self.run.dump or found
