@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from golf_audit.model import Finding, Report, Ruling, Verdict, Where
+from golf_audit.model import Certainty, Finding, Report, Ruling, Verdict, Where
 from golf_audit.outcome import fails, is_open, verdict
 from golf_audit.report import words
 from golf_audit.report.escape import QUOTE_CAP, annotation, attribute, terminal, visible
-from golf_audit.report.sections import counts, grouped, judged, sections
+from golf_audit.report.sections import counts, grouped, sections
 
 PER_LEVEL = 10
 """Annotations of one level that GitHub shows per step."""
@@ -80,9 +80,10 @@ def _of(report: Report, require_run: bool) -> Iterator[Annotation]:
 
 def _of_ruling(report: Report, ruling: Ruling, require_run: bool) -> Iterator[Annotation]:
     level = _level(ruling, require_run)
-    if not judged(ruling):
+    judged = words.judged(ruling)
+    if not judged:
         yield _undecided([ruling], require_run)
-    for finding in judged(ruling):
+    for finding in judged:
         where = words.decisive(finding)
         line, column = words.outer(where) if where is not None else (None, None)
         yield Annotation(
@@ -111,12 +112,14 @@ def _level(ruling: Ruling, require_run: bool) -> str:
 
 
 def _body(ruling: Ruling, finding: Finding, where: Where | None) -> str:
-    lines = [finding.message]
+    likely = "" if finding.certainty is Certainty.SHOWN or finding.proof else "likely, but not shown: "
+    lines = [likely + finding.message]
     if where is not None and (where.layer or where.quote):
         lines.append(f"{words.position(where)}: {visible(where.quote, QUOTE_CAP)}")
     lines.append(f"law: {words.law(finding.law)}")
-    if ruling.verdict is Verdict.NEEDS_RULING:
-        lines.append(f"precedents: {words.precedents_of(ruling)}")
+    found = words.precedents_of(ruling)
+    if found:
+        lines.append(f"precedents: {found}")
     if finding.to_change:
         lines.append(f"to change: {finding.to_change}")
     return "\n".join(lines)

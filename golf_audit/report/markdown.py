@@ -9,8 +9,8 @@ from golf_audit import __version__
 from golf_audit.model import Evidence, Report, Ruling, Verdict, Where
 from golf_audit.outcome import fails, is_open, verdict
 from golf_audit.report import words
-from golf_audit.report.escape import code, fence, markdown, path
-from golf_audit.report.sections import counts, grouped, judged, notes, sections
+from golf_audit.report.escape import code, fence, html, markdown, path
+from golf_audit.report.sections import counts, grouped, notes, sections
 
 MARKER = "<!-- golf-audit/report -->"
 """First line of the comment: a workflow looks for it and edits that comment instead of adding one."""
@@ -97,51 +97,51 @@ def _table_rows(report: Report) -> Iterator[str]:
 
 def _row(rulings: Sequence[Ruling], where: str, law: str) -> str:
     ids = " ".join(r.rule.id for r in rulings)
-    what = f"**{rulings[0].verdict.value}** {markdown(rulings[0].reason)}"
+    what = f"**{rulings[0].verdict.value}** {markdown(words.reason(rulings[0]))}"
     return f"| {ids} | {what} | {where} | {law} |"
 
 
 def _places(ruling: Ruling) -> str:
     """The decisive position of each finding, at most three."""
-    found = [words.decisive(f) for f in judged(ruling)]
+    found = [words.decisive(f) for f in words.judged(ruling)]
     told = list(dict.fromkeys(_at(w, in_table=True) for w in found if w is not None))
     return "<br>".join(told[:3]) + (f"<br>and {len(told) - 3} more" if len(told) > 3 else "")
 
 
 def _law(ruling: Ruling) -> str:
-    cites = dict.fromkeys(words.law(f.law) for f in judged(ruling))
+    cites = dict.fromkeys(words.law(f.law) for f in words.judged(ruling))
     return "<br>".join(markdown(cite) for cite in cites)
 
 
 def _details(report: Report, name_folder: bool) -> Iterator[str]:
     """Folded parts, the ones that matter most first."""
     split = sections(report)
-    of = f", {code(words.name(report))}" if name_folder else ""
+    of = f"<code>{html(words.name(report))}</code> " if name_folder else ""
     for ruling in split.failed + split.needs_ruling:
-        yield _folded(f"{ruling.rule.id}: {ruling.rule.title}", _ruling_details(ruling))
+        yield _folded(f"{of}{ruling.rule.id}: {html(ruling.rule.title)}", _ruling_details(ruling))
     for group in grouped(split.undetermined):
         ids = " ".join(r.rule.id for r in group)
-        yield _folded(f"{ids}: what is missing", _ruling_details(group[0]))
-    yield _folded("The other rules", [*_rest(report), of and f"Folder: {of[2:]}"])
-    yield _folded("Configuration as run", _settings(report))
+        yield _folded(f"{of}{ids}: what is missing", _ruling_details(group[0]))
+    yield _folded(f"{of}The other rules", list(_rest(report)))
+    yield _folded(f"{of}Configuration as run", _settings(report))
 
 
 def _folded(summary: str, lines: Sequence[str]) -> str:
-    """A closed <details>. The summary is HTML, so only our own words go there."""
-    shown = summary.replace("&", "&amp;").replace("<", "&lt;").replace("@", "&#64;")
+    """A closed <details>; the summary is HTML already."""
     body = "\n".join(line for line in lines if line)
-    return f"<details><summary>{shown}</summary>\n\n{body}\n\n</details>\n"
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>\n"
 
 
 def _ruling_details(ruling: Ruling) -> list[str]:
     told = ruling.assessment
     lines = []
-    for finding in judged(ruling):
+    for finding in words.judged(ruling):
         lines.append(f"{markdown(finding.message)}\n")
         lines += [_item(e) for e in finding.evidence[:_EVIDENCE_CAP]]
         if len(finding.evidence) > _EVIDENCE_CAP:
             lines.append(f"- and {len(finding.evidence) - _EVIDENCE_CAP} more in the JSON report")
-        lines.append(f"\nLaw: {markdown(words.laws(ruling.rule, finding))}: {markdown(finding.law.says)}\n")
+        own, *others = (markdown(law) for law in words.laws(ruling.rule, finding))
+        lines.append(f"\nLaw: {'; '.join([f'{own}: {markdown(finding.law.says)}', *others])}\n")
         if finding.to_change:
             lines.append(f"To change: {markdown(finding.to_change)}\n")
     found = words.precedents_of(ruling)

@@ -15,7 +15,7 @@ from golf_audit import __version__
 from golf_audit.model import Evidence, Finding, Report, Rule, Ruling, Severity, Verdict, Where
 from golf_audit.outcome import is_open, not_yet_run
 from golf_audit.report import catalogue, escape, words
-from golf_audit.report.sections import judged, sections
+from golf_audit.report.sections import sections
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 RESULTS_CAP = 5_000
@@ -57,7 +57,6 @@ def _rule(rule: Rule) -> Object:
     level = {Severity.DISQUALIFYING: "error", Severity.INCOMPLETE: "error", Severity.ADVISORY: "note"}
     return {
         "id": rule.id,
-        "name": rule.title,
         "shortDescription": {"text": escape.message(rule.title)},
         "fullDescription": {"text": escape.message(catalogue.paragraph(rule, "Law") or rule.title)},
         "help": {"text": rule.doc.strip(), "markdown": catalogue.help_text(rule)},
@@ -68,9 +67,10 @@ def _rule(rule: Rule) -> Object:
 
 def _results(report: Report, require_run: bool) -> Iterator[Object]:
     for ruling in sections(report).to_settle:
-        for finding in judged(ruling):
+        judged = words.judged(ruling)
+        for finding in judged:
             yield _result(report, ruling, finding)
-        if not judged(ruling) and is_open(ruling, require_run=require_run):
+        if not judged and is_open(ruling, require_run=require_run):
             yield _without_finding(report, ruling)
 
 
@@ -84,7 +84,7 @@ def _result(report: Report, ruling: Ruling, finding: Finding) -> Object:
     where = words.decisive(finding)
     change = f" To change: {finding.to_change}" if finding.to_change else ""
     inner = f" {words.position(where)}: {where.quote[: escape.QUOTE_CAP]}" if where and where.layer else ""
-    text = f"{ruling.verdict.value}: {finding.message}.{inner} Law: {words.law(finding.law)}.{change}"
+    text = f"{ruling.verdict.value}: {finding.message.rstrip('.')}.{inner} Law: {words.law(finding.law)}.{change}"
     result: Object = {
         "ruleId": ruling.rule.id,
         "level": _level(ruling),
@@ -102,7 +102,9 @@ def _result(report: Report, ruling: Ruling, finding: Finding) -> Object:
 
 def _without_finding(report: Report, ruling: Ruling) -> Object:
     supply = "; ".join(u.supply for u in ruling.assessment.unmet if u.supply)
-    text = f"{ruling.verdict.value}: {ruling.reason}." + (f" Supplied by: {supply}" if supply else "")
+    text = f"{ruling.verdict.value}: {ruling.reason.rstrip('.')}." + (
+        f" Supplied by: {supply}" if supply else ""
+    )
     return {
         "ruleId": ruling.rule.id,
         "level": _level(ruling),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from golf_audit.model import Certainty, Evidence, Finding, Report, Ruling, Severity, Unmet, Verdict
+from golf_audit.model import Certainty, Evidence, Report, Ruling, Severity, Unmet, Verdict
 from golf_audit.outcome import fails, is_open, not_yet_run
 
 
@@ -53,11 +53,6 @@ def grouped(rulings: Sequence[Ruling]) -> list[list[Ruling]]:
     return list(groups.values())
 
 
-def judged(ruling: Ruling) -> list[Finding]:
-    """The findings that can decide something: all but hints, the deciding one first."""
-    return [f for f in ruling.assessment.findings if f.certainty is not Certainty.HINT]
-
-
 def notes(ruling: Ruling) -> list[Evidence]:
     """What decides nothing: the notes, then the evidence of findings that are only hints."""
     hints = [f for f in ruling.assessment.findings if f.certainty is Certainty.HINT]
@@ -72,10 +67,12 @@ class Counts:
     failed: int
     open: int
     without_effect: int  # failed, disputed or undetermined, but the exit code does not ask
+    crashed: int  # rules of the tool that failed to run
 
     def __str__(self) -> str:
+        crashed = f", {self.crashed} crashed" if self.crashed else ""
         rest = f", {self.without_effect} without effect on the exit code" if self.without_effect else ""
-        return f"{self.failed} failed, {self.open} open{rest}"
+        return f"{self.failed} failed, {self.open} open{crashed}{rest}"
 
 
 def counts(reports: Sequence[Report], require_run: bool = False) -> Counts:
@@ -90,4 +87,4 @@ def counts(reports: Sequence[Report], require_run: bool = False) -> Counts:
                 opened += 1
             else:
                 rest += 1
-    return Counts(failed, opened, rest)
+    return Counts(failed, opened, rest, sum(len(report.crashes) for report in reports))

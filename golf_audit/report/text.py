@@ -22,7 +22,7 @@ from golf_audit.model import Evidence, Report, Ruling, Severity, Verdict, Where
 from golf_audit.outcome import exit_code, verdict
 from golf_audit.report import words
 from golf_audit.report.escape import QUOTE_CAP, terminal
-from golf_audit.report.sections import Sections, counts, grouped, judged, notes, sections
+from golf_audit.report.sections import Sections, counts, grouped, notes, sections
 
 NARROWEST, WIDEST, UNKNOWN_WIDTH = 60, 120, 100
 """Columns: the layout keeps between the first two; a pipe or a file gets the third."""
@@ -95,11 +95,9 @@ def _last_line(
     if not reports:
         return apart("no submission in this pull request", f"exit {code}", width)
     folders = f"{len(reports)} submissions: " if len(reports) > 1 else ""
-    crashed = sum(len(report.crashes) for report in reports)
-    failed_tool = f", {words.plural(crashed, 'rule')} crashed" if crashed else ""
     flags = [flag for flag, on in (("--strict", strict), ("--exit-zero", exit_zero)) if on]
     given = f" ({' '.join(flags)})" if flags else ""
-    return apart(f"{folders}{counts(reports, require_run)}{failed_tool}", f"exit {code}{given}", width)
+    return apart(f"{folders}{counts(reports, require_run)}", f"exit {code}{given}", width)
 
 
 def apart(left: str, right: str, width: int, style: str = "", right_style: str = "") -> Text:
@@ -132,6 +130,7 @@ class _Page:
         split = sections(self.report)
         yield from self._header()
         for crash in self.report.crashes:
+            yield Text()
             yield _heading("TOOL FAILED", crash.rule, terminal(crash.error), "bold red")
         for ruling in split.failed + split.needs_ruling:
             yield from self._block([ruling])
@@ -163,26 +162,29 @@ class _Page:
         first = rulings[0]
         ids = " ".join(r.rule.id for r in rulings)
         advisory = first.rule.severity is Severity.ADVISORY and len(rulings) == 1
-        title = terminal(first.reason) + ("  [advisory]" if advisory else "")
+        title = terminal(words.reason(first)) + ("  [advisory]" if advisory else "")
         yield Text()
         yield _heading(_WORD[first.verdict], ids, title, STYLE[first.verdict])
         yield self._rows(self._ruling_rows(first) if len(rulings) == 1 else _supply_rows(first))
 
     def _ruling_rows(self, ruling: Ruling) -> Iterator[Row]:
-        shown = judged(ruling)
+        shown = words.judged(ruling)
         yield Row("demand", terminal(ruling.rule.title))
         for index, finding in enumerate(shown):
             if index or finding.message != ruling.reason:
                 yield Row("finding", terminal(finding.message))
             yield from self._evidence(finding.evidence)
             if finding.law != (shown[index - 1].law if index else None):
-                yield Row("law", terminal(words.laws(ruling.rule, finding)))
-                yield Row("", terminal(finding.law.says))
+                own, *others = words.laws(ruling.rule, finding)
+                yield Row("law", f"{terminal(own)}: {terminal(finding.law.says)}")
+                yield from (Row("law", terminal(other)) for other in others)
         found = words.precedents_of(ruling)
         if found:
             yield Row("precedent", terminal(found))
-        for change in dict.fromkeys(f.to_change for f in shown if f.to_change):
-            yield Row("to change", terminal(change))
+        changes = [terminal(change) for change in dict.fromkeys(f.to_change for f in shown) if change]
+        if ruling.verdict is Verdict.FAIL and not changes:
+            changes = [f"as in the legal example: golf-audit rules {ruling.rule.id}"]
+        yield from (Row("to change", change) for change in changes)
         yield from _supply_rows(ruling)
         yield from (_evidence_row(note, "note") for note in notes(ruling))
         yield Row("more", f"golf-audit explain {folder_argument(self.report)} {ruling.rule.id}")
@@ -195,30 +197,19 @@ class _Page:
 
     def _rows(self, rows: Iterable[Row]) -> RenderableType:
         """Label and text in two columns, positions aligned where they fit."""
+        told = list(rows)
+        room = self.width - _INDENT - _LABEL_WIDTH - 2
+        ends = [(cell_len(row.says) + 2, cell_len(row.at)) for row in told if row.at]
+        column = max([_POSITION_COLUMN, *(start for start, length in ends if start + length <= room)])
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(width=_LABEL_WIDTH, no_wrap=True)
         table.add_column(overflow="fold")
         before = None
-        for row in rows:
-            body = self._body(row)
+        for row in told:
+            body = _body(row, column, room)
             table.add_row(Text("" if row.label == before else row.label, style="dim"), body)
             before = row.label
         return Padding(table, (0, 0, 0, _INDENT))
-
-    def _body(self, row: Row) -> Text:
-        room = self.width - _INDENT - _LABEL_WIDTH - 2
-        body = Text(row.says)
-        if row.at:
-            said = cell_len(row.says)
-            start = max(_POSITION_COLUMN, said + 2)
-            fits = start + cell_len(row.at) <= room
-            body.append(" " * (start - said) if fits else "\n  ")
-            body.append(row.at, style="cyan")
-        if row.quote and row.quote not in row.says:
-            clipped = Text(f"| {row.quote}")
-            clipped.truncate(room, overflow="ellipsis")
-            body.append("\n").append(clipped.plain.replace("\u2026", "..."), style="italic")
-        return body
 
     def _folded(self, split: Sections) -> Iterator[RenderableType]:
         """What needs no action: notes, what was not run, what does not apply, what holds."""
@@ -229,7 +220,8 @@ class _Page:
         for ruling, note in told:
             at = f"   {_at(note.where)}" if note.where else ""
             yield _heading("note", ruling.rule.id, terminal(note.says) + at, "dim")
-        yield Text()
+        if rest:
+            yield Text()
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(width=14, no_wrap=True)
         table.add_column(overflow="fold")
@@ -280,6 +272,21 @@ class _Page:
             f"golf-audit {__version__}, law of {self.report.as_of}, {commit}"
             f"folder sha256 {terminal(head.fingerprint[:12])}"
         )
+
+
+def _body(row: Row, column: int, room: int) -> Text:
+    """What a row says, its position at `column` or close behind it or below, and the line quoted."""
+    body = Text(row.says)
+    if row.at:
+        said, length = cell_len(row.says), cell_len(row.at)
+        start = next((c for c in (column, said + 2) if c >= said + 2 and c + length <= room), None)
+        body.append("\n  " if start is None else " " * (start - said))
+        body.append(row.at, style="cyan")
+    if row.quote and row.quote not in row.says:
+        clipped = Text(f"| {row.quote}")
+        clipped.truncate(room, overflow="ellipsis")
+        body.append("\n").append(clipped.plain.replace("\u2026", "..."), style="italic")
+    return body
 
 
 def folder_argument(report: Report) -> str:

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
-from golf_audit.model import Authority, Cite, Finding, Kind, Precedent, Report, Rule, Ruling, Where
+from golf_audit.model import (
+    Authority,
+    Certainty,
+    Cite,
+    Finding,
+    Kind,
+    Precedent,
+    Report,
+    Rule,
+    Ruling,
+    Verdict,
+    Where,
+)
 from golf_audit.report import escape
 
 _LABEL = {Kind.SOURCE: "code", Kind.README: "README"}
@@ -18,6 +31,8 @@ _SPEAKER = {
     Authority.PRACTICE: "accepted practice, ",
     Authority.COMMUNITY: "community, ",
 }
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def name(report: Report) -> str:
@@ -57,15 +72,29 @@ def outer(where: Where) -> tuple[int | None, int | None]:
     return (where.payload_line, None) if where.layer else (where.line, where.column)
 
 
+def reason(ruling: Ruling) -> str:
+    """The ruling's sentence; one that rests on a finding which is not shown says so."""
+    unshown = ruling.verdict is Verdict.UNDETERMINED and judged(ruling)
+    return f"likely, but not shown: {ruling.reason}" if unshown else ruling.reason
+
+
+def judged(ruling: Ruling) -> list[Finding]:
+    """The findings that can decide something: all but hints, the deciding one first."""
+    return [f for f in ruling.assessment.findings if f.certainty is not Certainty.HINT]
+
+
 def law(cite: Cite) -> str:
     """Who says so, where and since when."""
-    disputed = ", disputed" if cite.disputed else ""
-    return f"{_SPEAKER[cite.authority]}{cite.source} [since {cite.since}{disputed}]"
+    dated = (
+        _DATE.search(cite.source) is not None
+    )  # a ruling gives its own day; it may bind from an earlier one
+    since = "" if dated else f" ({cite.since})"
+    return f"{_SPEAKER[cite.authority]}{cite.source}{since}{', disputed' if cite.disputed else ''}"
 
 
-def laws(rule: Rule, finding: Finding) -> str:
+def laws(rule: Rule, finding: Finding) -> list[str]:
     """The finding's own law first, then what else the rule rests on."""
-    return "; ".join(dict.fromkeys(law(cite) for cite in (finding.law, *rule.cites)))
+    return list(dict.fromkeys(law(cite) for cite in (finding.law, *rule.cites)))
 
 
 def precedents(found: Sequence[Precedent]) -> str:

@@ -1,0 +1,30 @@
+"""`pytest --snap` rewrites the whole reports in tests/snapshots/ instead of comparing with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--snap", action="store_true", help="write tests/snapshots/ anew; read the diff before committing"
+    )
+
+
+@pytest.fixture
+def snapshot(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the committed file of that name, or write the file under --snap."""
+
+    def check(name: str, text: str) -> None:
+        path = SNAPSHOTS / name
+        if request.config.getoption("--snap"):
+            path.write_bytes(text.encode())
+        assert path.is_file(), f"no snapshot {name}; pytest --snap writes it"
+        assert text == path.read_bytes().decode(), f"{name} differs; pytest --snap rewrites it"
+
+    return check
