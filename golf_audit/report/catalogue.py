@@ -12,7 +12,7 @@ from pathlib import Path
 
 from golf_audit.model import Example, Rule, Track, Verdict
 from golf_audit.report import words
-from golf_audit.report.escape import PROSE_CAP, fence
+from golf_audit.report.escape import PROSE_CAP, fence, html
 
 NOT_CHECKED = (
     "tuning of constants on validation outcomes over many runs (K45)",
@@ -92,8 +92,7 @@ def _examples(rule: Rule, folded: bool = False) -> Iterator[str]:
         title = f"{example.verdict.value}: {example.title}"
         files = "\n\n".join(_file(name, text) for name, text in sorted(example.files.items()))
         if folded:
-            shown = title.replace("&", "&amp;").replace("<", "&lt;")
-            yield f"<details><summary>{shown}</summary>\n\n{_context(example)}\n\n{files}\n\n</details>"
+            yield f"<details><summary>{html(title)}</summary>\n\n{_context(example)}\n\n{files}\n\n</details>"
         else:
             yield f"## {title}\n\n{_context(example)}\n\n{files}"
 

@@ -3,6 +3,7 @@
 visible    what all of them share: no control, bidi or invisible character survives, and no log command
 terminal   one line for a terminal or a plain log
 markdown   prose in a GitHub comment: nothing becomes HTML, an image, a link, a mention or a reference
+html       text of an HTML element in a comment
 code       a code span;  fence: a code block
 annotation the message of a GitHub workflow command;  attribute: one of its properties
 message    plain text in SARIF, where brackets would make links
@@ -12,6 +13,7 @@ data       a string inside JSON;  json_text: the finished JSON
 
 from __future__ import annotations
 
+import html as _html
 import re
 import unicodedata
 from urllib.parse import quote
@@ -65,14 +67,14 @@ _AROUND = re.compile(r"([(\"']*)(.*?)([)\"',.;:]*)", re.DOTALL)
 _REFERENCE = re.compile(r"#(\d{1,6})")
 _HOT = re.compile(r"[@#$\\`_<>\[\]]|://|www\.|gh-\d", re.IGNORECASE)
 _MARKS = re.compile(r"([\\`*_{}\[\]#|~$@])")
-_BLOCK_START = re.compile(r"(\d*)([-+=.)])")
+_BLOCK_START = re.compile(r"\d{1,9}(?=[.)](?: |$))|(?=[-+](?: |$)|--|=)")
 
 
 def markdown(text: str) -> str:
     """Prose in a comment. A word that GitHub would bring to life becomes code, "#123" a quiet link."""
     prose = "".join(_word(word) for word in re.split(r"([ |])", visible(text)))
     start = _BLOCK_START.match(prose)  # a list, a rule or a heading underline
-    return f"{start[1]}\\{prose[start.end(1) :]}" if start else prose
+    return f"{start[0]}\\{prose[start.end() :]}" if start else prose
 
 
 def _word(word: str) -> str:
@@ -93,6 +95,11 @@ def _word(word: str) -> str:
 def _literal(text: str) -> str:
     marked = _MARKS.sub(r"\\\1", text)
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def html(text: str) -> str:
+    """Text inside an HTML element of a comment. Mentions are dead only inside <code>."""
+    return _html.escape(visible(text, QUOTE_CAP))
 
 
 def code(text: str, *, in_table: bool = False) -> str:

@@ -37,7 +37,7 @@ def _page(report: Report, ruling: Ruling) -> Iterator[Line]:
     told = ruling.assessment
     about = f"{words.name(report)}, {report.track.value} track, law of {report.as_of}"
     yield 0, terminal(about), "dim"
-    yield from _part("Why", [(2, terminal(ruling.reason), "")])
+    yield from _part("Why", [(2, terminal(words.reason(ruling)), "")])
     yield from _part("Law", _law(ruling))
     for number, finding in enumerate(told.findings, start=1):
         of = f" {number} of {len(told.findings)}" if len(told.findings) > 1 else ""

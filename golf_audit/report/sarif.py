@@ -84,7 +84,8 @@ def _result(report: Report, ruling: Ruling, finding: Finding) -> Object:
     where = words.decisive(finding)
     change = f" To change: {finding.to_change}" if finding.to_change else ""
     inner = f" {words.position(where)}: {where.quote[: escape.QUOTE_CAP]}" if where and where.layer else ""
-    text = f"{ruling.verdict.value}: {finding.message.rstrip('.')}.{inner} Law: {words.law(finding.law)}.{change}"
+    said = f"{ruling.verdict.value}: {finding.message.rstrip('.')}."
+    text = f"{said}{inner} Law: {words.law(finding.law)}.{change}"
     result: Object = {
         "ruleId": ruling.rule.id,
         "level": _level(ruling),
