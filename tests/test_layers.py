@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS: list[tuple[str, ...]] = [
     ("golf_audit.model", "golf_audit.errors"),
     ("golf_audit.text",),
-    ("golf_audit.filetree", "golf_audit.law"),
+    ("golf_audit.filetree", "golf_audit.law", "golf_audit.specimen"),
     (
         "golf_audit.gitclone",
         "golf_audit.parsing",
@@ -35,7 +35,10 @@ LAYERS: list[tuple[str, ...]] = [
         "golf_audit.static",
         "golf_audit.submission",
     ),
-    ("golf_audit.pullrequest", "golf_audit.load", "golf_audit.unpack", "golf_audit.awaiting"),
+    (
+        *("golf_audit.pullrequest", "golf_audit.load", "golf_audit.unpack", "golf_audit.awaiting"),
+        *("golf_audit.packages", "golf_audit.premises", "golf_audit.margin"),
+    ),
     ("golf_audit.rules",),
     ("golf_audit.registry", "golf_audit.audit", "golf_audit.outcome"),
     ("golf_audit.report", "golf_audit.dynamic", "golf_audit.rerun"),

@@ -57,7 +57,7 @@ def test_a_margin_is_demanded_on_top_of_the_old_mean() -> None:
 
 
 def test_the_figures_miscalculated_in_the_thread_of_1967_come_out_right() -> None:
-    """The thread prints sd 0.00103, SE 0.000627, t 4.29 and p 0.0026 for these four against the pooled six."""
+    """The thread prints sd 0.00103, SE 0.000627, t 4.29, p 0.0026 for these four against the pooled six."""
     four = sample([1.05764, 1.05886, 1.05904, 1.05674])
     result = welch(four, POOLED_1855)
     assert four.mean == pytest.approx(1.05807, abs=5e-6)

@@ -1,0 +1,66 @@
+"""A submission's seeds against the record before it: the numbers that S01 and S02 print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from golf_audit.premises import loss_beside
+from golf_audit.records import Record, frontier
+from golf_audit.stats import README_NATS, Improvement, Sample, Welch, improvement, sample, welch
+from golf_audit.submission import Case
+
+
+@dataclass(frozen=True)
+class Margin:
+    """The step over the record before, with one-sided Welch tests without and with the 0.005 nats."""
+
+    record: Record
+    ours: Sample
+    step: Improvement
+    any_at_all: Welch | None
+    beyond_readme: Welch | None
+
+    @property
+    def says(self) -> str:
+        """The numbers in one sentence, with their units."""
+        spread = f", sd {self.ours.sd:.5f}" if self.ours.sd is not None else ""
+        nats = f"{self.step.per_token:.5f} nats per token, " if self.step.per_token is not None else ""
+        return (
+            f"{self.ours.mean:.5f} over {self.ours.n} seed{'s' * (self.ours.n != 1)}{spread} "
+            f"against {self.record.name}'s {self.record.sample.mean:.5f} ({self.record.date}): "
+            f"better by {self.step.bpb:.5f} bpb, {nats}{self.step.per_byte:.5f} nats per byte"
+        )
+
+
+def margin(case: Case) -> Margin | None:
+    """The margin of a claim; None where it states no score or no record came before it."""
+    submission = case.submission
+    values = _values(case)
+    record = frontier(submission.date, submission.head.pr, submission.head.folder)
+    if not values or record is None:
+        return None
+    ours, ratio = sample(values), _loss_per_bpb(case)
+    step = improvement(ours.mean, record.sample.mean, ratio)
+    beyond = None if ratio is None else welch(ours, record.sample, README_NATS / ratio)
+    return Margin(record, ours, step, welch(ours, record.sample), beyond)
+
+
+def _values(case: Case) -> list[float]:
+    """One score per seed: from the logs, else from submission.json, else its single number."""
+    claims, support = case.submission.claims, case.submission.support
+    logged = {line.run.any_seed: line.final.bpb for line in support.lines}
+    if len(logged) > 1 or (logged and len(claims.seeds) < 2):
+        return list(logged.values())
+    stated = [seed.bpb.value for seed in claims.seeds if seed.bpb is not None]
+    if stated:
+        return stated
+    return [claims.bpb.value] if claims.bpb is not None else []
+
+
+def _loss_per_bpb(case: Case) -> float | None:
+    """val_loss / val_bpb on a claimed line: what turns bits per byte into nats per token."""
+    for line in case.submission.support.lines:
+        pair = loss_beside(line.run, line.final)
+        if pair is not None and pair.loss is not None:
+            return pair.loss / pair.bpb
+    return None

@@ -1,0 +1,1 @@
+"""One file per rule, each exporting RULE; golf_audit.registry finds them by name."""

@@ -1,0 +1,118 @@
+"""The runs were made on 8xH100.
+
+Law    Records run on 8xH100, the SXM variant (README). Organisers refused single-GPU and 4xH100 runs
+       (#2103, #1959).
+Look   World size and GPU name in each claimed log. Another GPU or world size: fail. H100 of another
+       form factor: a ruling is needed. No GPU name but a world size of 8: pass with a note.
+Blind  71 % of logs print no GPU name; a log can be made on one machine and timed on another.
+"""
+
+from __future__ import annotations
+
+from golf_audit import specimen
+from golf_audit.law import HARDWARE, disputed
+from golf_audit.model import (
+    Assessment,
+    Certainty,
+    Cite,
+    Evidence,
+    Example,
+    Finding,
+    Kind,
+    Precedent,
+    Rule,
+    Severity,
+    Track,
+    Unmet,
+    Verdict,
+    Where,
+)
+from golf_audit.premises import logs_of_the_claim, name_of, names, on_record, training_run
+from golf_audit.submission import Case
+from golf_audit.trainlog import Reading, Run
+
+WORLD = 8
+PRECEDENTS = (Precedent(2103, "closed", "one H100"), Precedent(1959, "closed", "four H100"))
+
+
+def check(case: Case) -> Assessment:
+    findings: list[Finding] = []
+    unmet = list(logs_of_the_claim(case))
+    unnamed: list[Run] = []
+    runs = _runs(case)
+    for run in runs:
+        if run.world_size is None:
+            unmet.append(Unmet(f"{run.file} prints no world size", "log world_size"))
+        elif run.world_size.value != WORLD:
+            message = f"{name_of(run)}: world size {run.world_size.value}, not {WORLD}"
+            findings.append(_finding(message, on_record(HARDWARE, case), run, run.world_size))
+        if run.gpu is None:
+            unnamed.append(run)
+        elif "H100" not in run.gpu.value:
+            findings.append(
+                _finding(f"{name_of(run)}: {run.gpu.value}", on_record(HARDWARE, case), run, run.gpu)
+            )
+        elif any(form in run.gpu.value for form in ("NVL", "PCIe")):
+            message = f"{name_of(run)}: {run.gpu.value}, not the SXM variant"
+            findings.append(_finding(message, disputed(HARDWARE), run, run.gpu))
+    notes = [
+        Evidence(Kind.LOG, f"no GPU name in the log of {name_of(run)}", Where(run.file)) for run in unnamed
+    ]
+    gpus = sorted({run.gpu.value for run in runs if run.gpu is not None})
+    says = f"world size {WORLD}, {' and '.join(gpus) or 'GPU not named'}: {names(runs)}"
+    return Assessment(tuple(findings), tuple(unmet), tuple(notes), (Evidence(Kind.LOG, says),))
+
+
+def _runs(case: Case) -> tuple[Run, ...]:
+    """The claimed runs and, for those that only evaluate, the runs that trained."""
+    found: dict[int, Run] = {}
+    for run in case.submission.support.runs:
+        for one in (run, training_run(case, run)):
+            if one is not None:
+                found[id(one)] = one
+    return tuple(found.values())
+
+
+def _finding(message: str, law: Cite, run: Run, reading: Reading[int] | Reading[str]) -> Finding:
+    evidence = Evidence(Kind.LOG, f"{name_of(run)}: {reading.value}", reading.where(run.file))
+    return Finding(
+        message, Certainty.SHOWN, law, (evidence,), "run the claimed seeds on 8xH100 SXM", PRECEDENTS
+    )
+
+
+RULE = Rule(
+    id="A05",
+    doc=__doc__,
+    severity=Severity.DISQUALIFYING,
+    evidence="L",
+    check=check,
+    cites=(HARDWARE,),
+    precedents=PRECEDENTS,
+    tracks=(Track.RECORD, Track.UNKNOWN),
+    examples=(
+        Example("Eight H100.", specimen.folder(specimen.log()), Verdict.PASS, "NVIDIA H100 80GB HBM3"),
+        Example(
+            "World size 8 and no GPU name is accepted with a note.",
+            specimen.folder(specimen.log(gpu=None)),
+            Verdict.PASS,
+            "GPU not named",
+        ),
+        Example("One H100.", specimen.folder(specimen.log(world=1)), Verdict.FAIL, "world size 1"),
+        Example(
+            "Eight A100.", specimen.folder(specimen.log(gpu="NVIDIA A100-SXM4-80GB")), Verdict.FAIL, "A100"
+        ),
+        Example(
+            "Eight H100 NVL are another form factor.",
+            specimen.folder(specimen.log(gpu="NVIDIA H100 NVL")),
+            Verdict.NEEDS_RULING,
+            "not the SXM variant",
+        ),
+        Example("No log, no hardware.", specimen.folder(), Verdict.UNDETERMINED, "no training log"),
+        Example(
+            "Any hardware is fine off the record track.",
+            specimen.folder(specimen.log(world=1, gpu="NVIDIA GeForce RTX 4090")),
+            Verdict.NOT_APPLICABLE,
+            track=Track.NON_RECORD,
+        ),
+    ),
+)

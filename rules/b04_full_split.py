@@ -1,0 +1,153 @@
+"""The full validation split is scored.
+
+Law    Validation always runs on the full fineweb_val split, the fixed first 50,000 documents (README).
+Look   The targets behind the claimed line: the bytes or the subset that it prints, else the bytes that
+       its loss, its bpb and the run's token count imply. Under 99 % of 151.08 million is a part.
+       A dropped tail shorter than one sequence lies far inside that.
+Blind  An evaluation that stops early without saying so; a doubled byte count over half the split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from golf_audit import specimen
+from golf_audit.bpb import CANONICAL_BYTES, PARTIAL, TOKENIZERS, implied_bytes, tokenizers_with
+from golf_audit.law import FULL_SPLIT
+from golf_audit.model import (
+    Assessment,
+    Certainty,
+    Evidence,
+    Example,
+    Finding,
+    Kind,
+    Precedent,
+    Rule,
+    Severity,
+    Track,
+    Unmet,
+    Verdict,
+)
+from golf_audit.premises import logs_of_the_claim, loss_beside, name_of, on_record, vocabulary
+from golf_audit.submission import Case
+from golf_audit.trainlog import Final, Run
+
+PRECEDENTS = (
+    Precedent(1835, "withdrawn", "a mixture scored on 3 million tokens"),
+    Precedent(2039, "contested", "10,000 documents"),
+)
+_SUBSETS_SHIFT = (
+    0.05  # loss / bpb of a part lies this close to the tokenizer's constant; a mixture's does not
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The share of the split's bytes behind a claimed number, and the sentence that says so."""
+
+    share: float
+    says: str
+
+
+def check(case: Case) -> Assessment:
+    findings: list[Finding] = []
+    unmet = list(logs_of_the_claim(case))
+    basis: list[Evidence] = []
+    for line in case.submission.support.lines:
+        scored = _scored(line.run, line.final)
+        if isinstance(scored, Unmet):
+            unmet.append(scored)
+            continue
+        evidence = Evidence(
+            Kind.COMPUTED, f"{name_of(line.run)}: {scored.says}", line.final.where(line.run.file)
+        )
+        if scored.share >= PARTIAL:
+            basis.append(evidence)
+        else:
+            findings.append(_finding(case, evidence, scored))
+    return Assessment(tuple(findings), tuple(unmet), basis=tuple(basis))
+
+
+def _scored(run: Run, final: Final) -> Scored | Unmet:
+    printed = final.figures.get("bytes")
+    if printed:
+        return Scored(
+            printed / CANONICAL_BYTES, f"the claimed line counts {printed:,.0f} bytes of {CANONICAL_BYTES:,}"
+        )
+    subset = final.figures.get("subset") or final.figures.get("subset_tokens")
+    if run.val_tokens is None:
+        return Unmet(f"{name_of(run)}: the number of validation tokens is not printed", "log val_tokens")
+    tokens = run.val_tokens.value
+    if subset:
+        return Scored(subset / tokens, f"the claimed line scores {subset:,.0f} of {tokens:,} tokens")
+    pair = loss_beside(run, final)
+    if pair is None or pair.loss is None:
+        return Unmet(f"{name_of(run)}: the claimed line prints no loss", "log val_loss beside val_bpb")
+    ratio = pair.loss / pair.bpb
+    known = tokenizers_with(vocabulary(run)) or TOKENIZERS
+    if not any(abs(ratio / t.loss_per_bpb - 1) <= _SUBSETS_SHIFT or ratio > t.loss_per_bpb for t in known):
+        return Unmet(
+            f"{name_of(run)}: loss / bpb {ratio:.3f} on the claimed line is no tokenizer's; another metric?"
+        )
+    counted = implied_bytes(pair.loss, pair.bpb, tokens)
+    share = counted / CANONICAL_BYTES
+    return Scored(
+        share, f"{counted / 1e6:.2f} of 151.08 million bytes behind {tokens:,} tokens ({share:.1%})"
+    )
+
+
+def _finding(case: Case, evidence: Evidence, scored: Scored) -> Finding:
+    return Finding(
+        f"only a part of the validation split is scored: {evidence.says}",
+        Certainty.SHOWN,
+        on_record(FULL_SPLIT, case),
+        (evidence,),
+        "score the published fineweb_val split in full",
+        PRECEDENTS,
+    )
+
+
+RULE = Rule(
+    id="B04",
+    doc=__doc__,
+    severity=Severity.DISQUALIFYING,
+    evidence="L X",
+    check=check,
+    cites=(FULL_SPLIT,),
+    precedents=PRECEDENTS,
+    examples=(
+        Example("Every token.", specimen.folder(specimen.log()), Verdict.PASS, "of 151.08 million bytes"),
+        Example(
+            "A tail shorter than a sequence is dropped.",
+            specimen.folder(specimen.log(tokens=40_540_160 - 2_047)),
+            Verdict.PASS,
+        ),
+        Example(
+            "Another tokenizer has another number of tokens.",
+            specimen.folder(specimen.log(ratio=1.68845, tokens=62_021_632, settings={"vocab_size": 1024})),
+            Verdict.PASS,
+        ),
+        Example("10,000 documents.", specimen.folder(specimen.log(tokens=8_160_000)), Verdict.FAIL, "20."),
+        Example(
+            "A mixture whose own line counts a fourteenth of the bytes.",
+            specimen.folder(
+                specimen.log(bpb=1.0801, extra=("ppm_mix bytes=10982035 mix_bpb=1.000300 nn_only=1.0776",)),
+                submission=specimen.claim(1.0003),
+            ),
+            Verdict.FAIL,
+            "10,982,035",
+        ),
+        Example(
+            "A part of the split off the record track needs a ruling.",
+            specimen.folder(specimen.log(tokens=8_160_000)),
+            Verdict.NEEDS_RULING,
+            track=Track.NON_RECORD,
+        ),
+        Example(
+            "No token count, no answer.",
+            specimen.folder(specimen.log(tokens=None)),
+            Verdict.UNDETERMINED,
+            "not printed",
+        ),
+    ),
+)

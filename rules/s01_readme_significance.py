@@ -1,0 +1,97 @@
+"""A record beats the one before it by 0.005 nats at p < 0.01.
+
+Law    The README's own criterion. The leaderboard was built on a weaker one (S02, #1902), and few merged
+       records meet this, so falling short never fails a submission.
+Look   The claimed seeds against the record of the day before: the step in bpb, nats per token and nats
+       per byte, and a one-sided Welch test that it exceeds 0.005 nats per token.
+Blind  The waiver for pure systems improvements; seeds that were chosen; whether the logs are true.
+"""
+
+from __future__ import annotations
+
+from golf_audit import specimen
+from golf_audit.law import README_SIGNIFICANCE
+from golf_audit.margin import margin
+from golf_audit.model import (
+    Assessment,
+    Certainty,
+    Evidence,
+    Example,
+    Finding,
+    Kind,
+    Precedent,
+    Rule,
+    Severity,
+    Track,
+    Unmet,
+    Verdict,
+)
+from golf_audit.premises import logs_of_the_claim
+from golf_audit.stats import README_NATS, README_P
+from golf_audit.submission import Case
+
+PRECEDENTS = (
+    Precedent(1493, "accepted", "0.0030 nats"),
+    Precedent(1529, "accepted", "0.0105 nats, p < 0.01"),
+)
+
+
+def check(case: Case) -> Assessment:
+    found = margin(case)
+    if found is None:
+        return Assessment(
+            unmet=logs_of_the_claim(case) or (Unmet("no record came before, or no score is stated"),)
+        )
+    if found.step.per_token is None:
+        return Assessment(
+            unmet=(Unmet("no claimed line prints a loss, so nats are not known", "log val_loss"),)
+        )
+    test = found.beyond_readme
+    p = (
+        f"p = {test.p:.4f} that it exceeds {README_NATS} nats"
+        if test is not None
+        else "one seed on a side: no test"
+    )
+    says = f"{found.says}; {found.step.per_token:.4f} of the README's {README_NATS} nats, {p}"
+    evidence = (
+        Evidence(Kind.COMPUTED, says),
+        Evidence(Kind.TABLE, f"{found.record.name}: {found.record.source}"),
+    )
+    if found.step.per_token >= README_NATS and test is not None and test.p < README_P:
+        return Assessment(basis=evidence)
+    change = "more seeds narrow the test; a smaller step is judged by the practice of S02"
+    return Assessment((Finding(says, Certainty.SHOWN, README_SIGNIFICANCE, evidence, change, PRECEDENTS),))
+
+
+def _seeds(*values: float) -> dict[str, str]:
+    seeds = dict(zip((42, 7, 314), values, strict=False))
+    logs = [specimen.log(seed, value) for seed, value in seeds.items()]
+    return specimen.folder(*logs, submission=specimen.claim(round(sum(values) / len(values), 6), seeds))
+
+
+RULE = Rule(
+    id="S01",
+    doc=__doc__,
+    severity=Severity.ADVISORY,
+    evidence="L",
+    check=check,
+    cites=(README_SIGNIFICANCE,),
+    precedents=PRECEDENTS,
+    tracks=(Track.RECORD,),
+    examples=(
+        Example("Well beyond the margin.", _seeds(1.0400, 1.0402, 1.0401), Verdict.PASS, "nats per token"),
+        Example(
+            "A real step of half the margin.",
+            _seeds(1.0555, 1.0556, 1.0557),
+            Verdict.NEEDS_RULING,
+            "of the README's",
+        ),
+        Example("One seed cannot be tested.", _seeds(1.0400), Verdict.NEEDS_RULING, "no test"),
+        Example(
+            "Off the record track nothing has to be beaten.",
+            _seeds(1.2),
+            Verdict.NOT_APPLICABLE,
+            track=Track.NON_RECORD,
+        ),
+    ),
+)

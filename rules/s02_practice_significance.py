@@ -1,0 +1,106 @@
+"""A record is better than the one before it at p < 0.25.
+
+Law    The practice of the leaderboard since 2026-04-28 (#1902): a one-sided Welch test on val_bpb against
+       the record before it in order of pull requests, without a margin. Falling short never fails.
+Look   The claimed seeds against that record's, from the dated table of accepted records.
+Blind  Independent reproductions, which organisers pooled with the author's own seeds (#1855).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from golf_audit import specimen
+from golf_audit.law import PRACTICE_SIGNIFICANCE
+from golf_audit.margin import margin
+from golf_audit.model import (
+    Assessment,
+    Certainty,
+    Evidence,
+    Example,
+    Finding,
+    Kind,
+    Precedent,
+    Rule,
+    Severity,
+    Track,
+    Unmet,
+    Verdict,
+)
+from golf_audit.premises import logs_of_the_claim
+from golf_audit.stats import PRACTICE_P
+from golf_audit.submission import Case
+
+PRECEDENTS = (
+    Precedent(1769, "accepted", "p = 0.063"),
+    Precedent(1855, "accepted", "p = 0.188 with reproductions"),
+)
+
+
+def check(case: Case) -> Assessment:
+    found = margin(case)
+    if found is None:
+        return Assessment(
+            unmet=logs_of_the_claim(case) or (Unmet("no record came before, or no score is stated"),)
+        )
+    test = found.any_at_all
+    p = (
+        f"one-sided Welch p = {test.p:.3f} (t {test.t:.2f}, df {test.df:.1f})"
+        if test
+        else "one seed on a side: no test"
+    )
+    says = f"{found.says}; {p}"
+    evidence = (
+        Evidence(Kind.COMPUTED, says),
+        Evidence(Kind.TABLE, f"{found.record.name}: {found.record.source}"),
+    )
+    if case.as_of < PRACTICE_SIGNIFICANCE.since:
+        return Assessment(
+            not_applicable=f"the practice dates from {PRACTICE_SIGNIFICANCE.since}", notes=evidence
+        )
+    if test is not None and test.p < PRACTICE_P:
+        return Assessment(basis=evidence)
+    return Assessment(
+        (Finding(says, Certainty.SHOWN, PRACTICE_SIGNIFICANCE, evidence, "add seeds", PRECEDENTS),)
+    )
+
+
+def _seeds(*values: float) -> dict[str, str]:
+    seeds = dict(zip((42, 7, 314), values, strict=False))
+    logs = [specimen.log(seed, value) for seed, value in seeds.items()]
+    return specimen.folder(*logs, submission=specimen.claim(round(sum(values) / len(values), 6), seeds))
+
+
+RULE = Rule(
+    id="S02",
+    doc=__doc__,
+    severity=Severity.ADVISORY,
+    evidence="L",
+    check=check,
+    cites=(PRACTICE_SIGNIFICANCE,),
+    precedents=PRECEDENTS,
+    tracks=(Track.RECORD,),
+    examples=(
+        Example(
+            "A small step of steady seeds.", _seeds(1.0555, 1.0556, 1.0557), Verdict.PASS, "Welch p = 0.0"
+        ),
+        Example(
+            "A step inside the noise.", _seeds(1.0550, 1.0565, 1.0580), Verdict.NEEDS_RULING, "Welch p = 0."
+        ),
+        Example("Worse than the record.", _seeds(1.0800, 1.0801, 1.0802), Verdict.NEEDS_RULING, "-0.0"),
+        Example("One seed cannot be tested.", _seeds(1.0400), Verdict.NEEDS_RULING, "no test"),
+        Example(
+            "Before the practice began it does not bind.",
+            _seeds(1.0800, 1.0801, 1.0802),
+            Verdict.NOT_APPLICABLE,
+            "dates from",
+            as_of=dt.date(2026, 4, 20),
+        ),
+        Example(
+            "Off the record track nothing has to be beaten.",
+            _seeds(1.2),
+            Verdict.NOT_APPLICABLE,
+            track=Track.NON_RECORD,
+        ),
+    ),
+)
