@@ -29,7 +29,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # What a GitHub runner obeys on any line of a log: "::error ..." at its start and "##[error]" anywhere.
-_COMMAND = re.compile(r"::(?=[A-Za-z-]+(?: |::))")
+_COMMAND = re.compile(r"::(?=[A-Za-z-]+(?: |::|$))")
 
 
 def visible(text: str, cap: int = PROSE_CAP) -> str:
