@@ -3,6 +3,7 @@
 `lrzip` is the external program used by #1855 (ZPAQ); it is looked for on PATH and never installed from here.
 """
 
+import base64
 import lzma
 import shutil
 import subprocess
@@ -73,3 +74,19 @@ def byte_unshuffle(data: bytes, stride: int) -> bytes:
         out[start::stride] = data[position : position + length]
         position += length
     return bytes(out)
+
+
+def pack_script(source: str, codec: str) -> bytes:
+    """The source as a script that unpacks and runs itself: what the records count as code.
+
+    The source also goes into linecache, where Triton and torch.compile look for it.
+    """
+    if codec not in ("brotli", "lzma", "zlib"):
+        raise ValueError(f"no Python module decodes {codec!r}")
+    payload = base64.b85encode(compress(source.encode(), codec)).decode()
+    return (
+        f"import base64,linecache,{codec}\n"
+        f's={codec}.decompress(base64.b85decode("{payload}")).decode()\n'
+        'linecache.cache["train_gpt_unpacked.py"]=(len(s),None,s.splitlines(True),"train_gpt_unpacked.py")\n'
+        'exec(compile(s,"train_gpt_unpacked.py","exec"))\n'
+    ).encode()

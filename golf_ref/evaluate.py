@@ -23,6 +23,7 @@ from golf_ref.attention import Segments
 from golf_ref.config import EvalCfg
 from golf_ref.distributed import ALONE, Ranks, sum_over_ranks
 from golf_ref.model import GPT
+from golf_ref.ticker import tick
 
 
 class Window(NamedTuple):
@@ -73,6 +74,8 @@ class Scoreboard:
         self.loss_sum += loss_n.detach().double().sum()
         self.byte_sum += int(self.target_bytes_N[positions_n].sum())
         self.token_count += len(loss_n)
+        if self.ranks.rank == 0:
+            tick("scored positions", self.token_count, len(self.scored_N) // self.ranks.world)
 
     def require_scored(self, positions_n: Tensor) -> None:
         """Refuse to learn from targets that have not been scored."""

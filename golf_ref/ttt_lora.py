@@ -30,6 +30,7 @@ from golf_ref.attention import Segments
 from golf_ref.config import ModelCfg, TTTCfg
 from golf_ref.distributed import ALONE, Ranks
 from golf_ref.evaluate import Score, Scoreboard, device_of
+from golf_ref.log import RunLog
 from golf_ref.model import GPT, executed_layers
 from golf_ref.ttt_sgd import global_sgd
 
@@ -109,12 +110,15 @@ def evaluate_lora_ttt(
     cfg: TTTCfg,
     phases: int,
     seed: int,
+    log: RunLog,
     ranks: Ranks = ALONE,
 ) -> Score:
     """Document LoRA over the stream, with `phases` pauses for global SGD; ttt_lora_rank 0 = no adapters."""
     board = Scoreboard(target_bytes_N, device_of(model), ranks)
     queue = group_documents(split_documents(val_tokens, model.cfg.bos_id), cfg.ttt_batch_size)
-    boundaries = [cfg.phased_ttt_prefix_docs * (p + 1) // phases for p in range(phases)]
+    prefix = min(cfg.phased_ttt_prefix_docs, sum(len(group.documents) for group in queue))
+    boundaries = [prefix * (p + 1) // phases for p in range(phases)]
+    log.line(f"ttt_lora: groups:{len(queue)} num_phases:{phases} boundaries:{boundaries}")
     generator = torch.Generator().manual_seed(seed + ranks.rank)
     lora: BatchedLora | None = None
     scored_groups: list[Group] = []
@@ -130,6 +134,8 @@ def evaluate_lora_ttt(
         if boundaries and documents_scored >= boundaries[0]:
             board.share(0, len(target_bytes_N))
             chosen = shortest_scored(scored_groups, boundaries.pop(0))
+            phase = f"{phases - len(boundaries)}/{phases}"
+            log.line(f"ttpp: phase:{phase} pd:{documents_scored} gd:{len(chosen)}")
             positions = torch.cat([torch.arange(d.start, d.end) for d in chosen])
             global_sgd(model, val_tokens, positions, board, cfg, cfg.ttt_eval_seq_len)
             lora = None  # drops a warm A: it was fitted to the base model of before

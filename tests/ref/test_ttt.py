@@ -5,6 +5,7 @@ import torch
 
 from golf_ref.attention import Segments
 from golf_ref.evaluate import Scoreboard, ScoreOrderError, evaluate_sliding
+from golf_ref.log import RunLog
 from golf_ref.ttt_lora import (
     chunk_windows,
     evaluate_lora_ttt,
@@ -24,7 +25,7 @@ def run(driver: str, cfg, tokens, target_bytes):
     if driver == "sgd":
         return evaluate_sgd_ttt(model, tokens, target_bytes, cfg.eval, cfg.ttt)
     phases = cfg.ttt.phased_ttt_num_phases if driver == "phased" else 0
-    return evaluate_lora_ttt(model, tokens, target_bytes, cfg.ttt, phases, seed=0)
+    return evaluate_lora_ttt(model, tokens, target_bytes, cfg.ttt, phases, 0, RunLog(echo=False))
 
 
 def ledger(driver: str, cfg, tokens, target_bytes, monkeypatch) -> tuple[torch.Tensor, torch.Tensor]:
