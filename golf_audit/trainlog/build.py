@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from golf_audit.trainlog import finals, header, sizes, times
 from golf_audit.trainlog.model import (
@@ -29,7 +29,7 @@ _SCORED = re.compile(
 )
 _SCORING = re.compile(r"ppm|n_?gram|scored|subset|sidecar|_mix|bpb[:=]")
 _STEP_START = frozenset("sSiI0123456789")
-# A line without one of these words and without digits after a colon holds nothing for the readers below.
+# A line without one of these words holds nothing for the readers of sizes and times.
 _SIZE_WORDS = ("size", "bytes", "total", "artifact", "serialized")
 _PHASE_WORDS = (
     "gptq",
@@ -170,10 +170,9 @@ class RunBuilder:
 
     def _scored(self, number: int, line: str) -> None:
         for match in _SCORED.finditer(line):
-            what = match.lastgroup if match.lastgroup != "count" else None
-            for name in ("tokens", "bytes", "subset"):
-                what = name if match[name] else what
-            assert what in ("tokens", "bytes", "subset")
+            what: Literal["bytes", "tokens", "subset"] = "subset"
+            if match["subset"] is None:
+                what = "bytes" if match["bytes"] else "tokens"
             self.scored.append(Scored(what, integer(match["count"]), number, quote(line)))
 
     def finish(self, seed_from_name: int | None) -> Run:

@@ -1,4 +1,4 @@
-"""What a training or evaluation log says: typed readings, each with its line number and text. Nothing is judged."""
+"""What a training or evaluation log says: typed readings with line number and text. Nothing is judged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Located:
 
     @property
     def figures(self) -> dict[str, float]:
-        """Every `key:number` of the line by key: `bytes`, `subset`, `stride` ... (the first one of each key)."""
+        """Every `key:number` of the line by key: `bytes`, `subset`, `stride` ... (the first of each key)."""
         found: dict[str, float] = {}
         for key, number in _FIGURE.findall(self.text):
             digits = number.replace(",", "").replace("_", "")
@@ -46,7 +46,7 @@ class Reading(Located, Generic[T]):
 
 @dataclass(frozen=True)
 class Final(Located):
-    """A printed result. `stage` is "pre" when the weights were not yet quantised or the tag calls it a diagnostic."""
+    """A printed result. `stage` is "pre" for weights not yet quantised and for what calls itself a diagnostic."""
 
     tag: str  # as printed
     name: str  # normalised: lower case, no "exact", one separator
@@ -112,7 +112,7 @@ class Scored(Located):
 
 @dataclass(frozen=True)
 class Steps(Located):
-    """The furthest training step seen. `seconds` is exact to `precision` (clark logs print tenths of a minute)."""
+    """The furthest training step. `seconds` is exact to `precision` (clark logs print tenths of a minute)."""
 
     step: int
     planned: int | None
@@ -242,11 +242,12 @@ class Run:
         code = [s for s in self.sizes if s.what == "code"]
         packed = [s for s in code if "compressed" in s.label and "uncompressed" not in s.label]
         plain = [s for s in code if "uncompressed" not in s.label]
-        return (packed or plain or code or [None])[-1]
+        chosen = packed or plain or code
+        return chosen[-1] if chosen else None
 
     @cached_property
     def total_size(self) -> Size | None:
-        """The artifact: the smallest printed total (98 % of logs with several), never that of the raw state."""
+        """The artifact: the smallest printed total (right in 98 % of logs with several), never the raw state's."""
         return _smallest([s for s in self.sizes if s.what == "total" and not self._raw(s)])
 
     @property
@@ -259,8 +260,8 @@ class Run:
         return None
 
     def _raw(self, size: Size) -> bool:
-        # `Serialized model: 67137349 bytes` and the total beneath it hold the uncompressed state: at least two
-        # bytes per parameter, where every compressed artifact stays under one and a half.
+        # `Serialized model: 67137349 bytes` and the total beneath it hold the uncompressed state: two bytes per
+        # parameter or more, where every compressed artifact stays under one and a half.
         if size.label and not size.label.startswith("raw"):
             return False
         limit = 1.5 * self.params.value if self.params else 30_000_000
