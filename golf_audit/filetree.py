@@ -1,6 +1,7 @@
 """The files of one submission as they lie in a folder or a git tree: names, sizes, bytes within limits.
 
-Links, devices and oversized files are listed and never opened or followed; each leaves a Fault.
+Links, devices and oversized files are listed and never opened or followed; each leaves a Fault. A file over
+the limit is not read in part either: half a log would give positions and sums that nobody can check.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from golf_audit.errors import NoSuchSubmission
 from golf_audit.model import Fault, Where
@@ -24,6 +28,8 @@ TREE_CAP = 96 * 2**20
 """Bytes read over all files of a folder, text first."""
 COUNT_CAP = 5_000
 """Files listed in one folder; the largest real one has a few hundred."""
+DEPTH_CAP = 40
+"""Folders inside folders that are entered."""
 
 _TEXT_FIRST = (".py", ".json", ".md", ".sh", ".log", ".txt", ".out", ".stdout", ".toml", ".yml", ".yaml")
 
@@ -85,9 +91,42 @@ class FileTree:
             if file.data is not None:
                 body = hashlib.sha256(file.data).hexdigest()
             else:
-                body = f"{file.sort.value} {file.size}"
-            digest.update(f"{path}\0{body}\0".encode("utf-8", errors="surrogateescape"))
+                body = f"{file.sort.value} {file.size} {file.oid}"
+            digest.update(f"{path}\0{body}\0".encode("utf-8", errors="surrogatepass"))
         return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class GitEntry:
+    """One line of `git ls-tree`: path, mode ("100644") and object id."""
+
+    path: str
+    mode: str
+    oid: str
+
+
+class BlobSource(Protocol):
+    """Where the bytes of a git tree come from; gitclone.Clone is one."""
+
+    def size(self, oid: str) -> int | None:
+        """Bytes of a blob, None when it is absent."""
+
+    def read(self, oid: str) -> bytes | None:
+        """The bytes of a blob, None when it is absent."""
+
+
+_FAULTS = {
+    Sort.LINK: "a symbolic link, not followed",
+    Sort.SPECIAL: "not a regular file, not opened",
+    Sort.SUBMODULE: "a git submodule, not followed",
+}
+_GIT_SORTS = {
+    "100644": Sort.FILE,
+    "100755": Sort.FILE,
+    "100664": Sort.FILE,
+    "120000": Sort.LINK,
+    "160000": Sort.SUBMODULE,
+}
 
 
 def fault(path: str, what: str) -> Fault:
@@ -98,78 +137,154 @@ def fault(path: str, what: str) -> Fault:
 def reading_order(paths: Iterable[str]) -> list[str]:
     """Sources, claims and logs before weights, so that a cap never hides what rules read."""
 
-    def key(path: str) -> tuple[int, str]:
+    def key(path: str) -> tuple[int, int, str]:
         suffix = os.path.splitext(path)[1].lower()
-        return (_TEXT_FIRST.index(suffix) if suffix in _TEXT_FIRST else len(_TEXT_FIRST), path)
+        rank = _TEXT_FIRST.index(suffix) if suffix in _TEXT_FIRST else len(_TEXT_FIRST)
+        return (rank, path.count("/"), path)
 
     return sorted(paths, key=key)
 
 
+class _Reading:
+    """Files read so far, within the limits of one folder."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, File] = {}
+        self.faults: list[Fault] = []
+        self._budget = TREE_CAP
+
+    def add(
+        self, path: str, sort: Sort, size: int | None, read: Callable[[], bytes | None], oid: str = ""
+    ) -> None:
+        """List one entry, and read it when it is a regular file within the limits."""
+        data = None
+        if sort is not Sort.FILE:
+            self._fault(path, _FAULTS[sort])
+        elif size is None:
+            self._fault(path, "blob absent from this clone")
+        elif size > FILE_CAP:
+            self._fault(path, f"{size:,} bytes, over the limit of {FILE_CAP:,} for one file; not read")
+        elif size > self._budget:
+            self._fault(path, f"{size:,} bytes, over what is left of {TREE_CAP:,} for the folder; not read")
+        else:
+            data = read()
+        self._budget -= len(data) if data is not None else 0
+        self.files[path] = File(path, size, data, sort, oid)
+
+    def unreadable(self, path: str, error: OSError) -> None:
+        """List a file that the system would not give."""
+        self._fault(path, f"not readable: {error.strerror or type(error).__name__}")
+        self.files[path] = File(path, None, None)
+
+    def _fault(self, path: str, what: str) -> None:
+        self.faults.append(fault(path, what))
+
+    def tree(self) -> FileTree:
+        return FileTree({path: self.files[path] for path in sorted(self.files)}, tuple(self.faults))
+
+
+def read_tree(entries: Iterable[GitEntry], source: BlobSource) -> FileTree:
+    """Read a git tree; paths are relative to the submission folder. A blob that is absent leaves a Fault."""
+    reading = _Reading()
+    by_path: dict[str, GitEntry] = {}
+    for entry in entries:
+        if {"", ".", ".."} & set(entry.path.split("/")):  # git writes none; a forged tree object can
+            reading.faults.append(fault(entry.path, "an impossible path, not read"))
+        else:
+            by_path[entry.path] = entry
+    paths = reading_order(by_path)
+    if len(paths) > COUNT_CAP:
+        reading.faults.append(_too_many())
+    for path in paths[:COUNT_CAP]:
+        entry = by_path[path]
+        sort = _GIT_SORTS.get(entry.mode, Sort.SPECIAL)
+        size = None if sort is Sort.SUBMODULE else source.size(entry.oid)
+        reading.add(path, sort, size, partial(source.read, entry.oid), entry.oid)
+    return reading.tree()
+
+
 def read_folder(folder: Path) -> FileTree:
-    """Read a folder from disk. Raises NoSuchSubmission when it is missing or not a directory."""
-    if not folder.exists():
-        raise NoSuchSubmission(f"{folder}: no such folder")
-    if not folder.is_dir():
+    """Read a folder from disk. Raises NoSuchSubmission when it is missing, not a folder, or not readable."""
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoSuchSubmission(f"{folder}: no such folder") from None
+    except (OSError, ValueError) as error:
+        raise NoSuchSubmission(
+            f"{folder}: not readable: {getattr(error, 'strerror', None) or error}"
+        ) from None
+    if not is_folder:
         raise NoSuchSubmission(f"{folder}: a file, not a folder; name the folder that holds train_gpt.py")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise NoSuchSubmission(f"{folder}: not readable by this user")
-    faults: list[Fault] = []
-    paths = reading_order(_walk(folder, faults))
-    files: dict[str, File] = {}
-    budget = TREE_CAP
-    for path in paths:
-        file = _read_entry(folder, path, budget, faults)
-        budget -= len(file.data) if file.data is not None else 0
-        files[path] = file
-    return FileTree({p: files[p] for p in sorted(files)}, tuple(faults))
+    reading = _Reading()
+    for path in reading_order(_walk(folder, reading.faults)):
+        _read_entry(folder, path, reading)
+    return reading.tree()
 
 
 _SKIPPED_FOLDERS = frozenset({".git", "__pycache__", ".venv", "node_modules", ".mypy_cache", ".pytest_cache"})
 
 
 def _walk(folder: Path, faults: list[Fault]) -> list[str]:
+    """Paths of all entries that are not folders, upper levels first, without recursion."""
     found: list[str] = []
-
-    def unreadable(error: OSError) -> None:
-        name = os.path.relpath(error.filename, folder).replace(os.sep, "/") if error.filename else "."
-        faults.append(fault(name, f"not readable: {error.strerror}"))
-
-    for base, folders, names in os.walk(folder, onerror=unreadable, followlinks=False):
-        linked = [d for d in folders if os.path.islink(os.path.join(base, d))]
-        folders[:] = sorted(d for d in folders if d not in _SKIPPED_FOLDERS and d not in linked)
-        for name in sorted(names + linked):
-            if len(found) >= COUNT_CAP:
-                faults.append(fault(".", f"more than {COUNT_CAP} files; the rest were not read"))
-                return found
-            found.append(os.path.relpath(os.path.join(base, name), folder).replace(os.sep, "/"))
+    waiting = deque([""])
+    while waiting:
+        inside = waiting.popleft()
+        folders, others = _list(folder, inside, faults)
+        if len(found) + len(others) > COUNT_CAP:
+            faults.append(_too_many())
+            return found + others[: COUNT_CAP - len(found)]
+        found += others
+        if folders and inside.count("/") >= DEPTH_CAP:
+            faults.append(fault(inside, f"more than {DEPTH_CAP} folders deep; what lies below was not read"))
+        else:
+            waiting.extend(folders)
     return found
 
 
-def _read_entry(folder: Path, path: str, budget: int, faults: list[Fault]) -> File:
+def _list(folder: Path, inside: str, faults: list[Fault]) -> tuple[list[str], list[str]]:
+    """Sub-folders and other entries of one folder, each sorted; links to folders are other entries."""
+    folders: list[str] = []
+    others: list[str] = []
+    try:
+        with os.scandir(folder / inside) as entries:
+            for entry in islice(entries, 10 * COUNT_CAP):
+                path = f"{inside}/{entry.name}" if inside else entry.name
+                if not entry.is_dir(follow_symlinks=False):
+                    others.append(path)
+                elif entry.name not in _SKIPPED_FOLDERS:
+                    folders.append(path)
+    except OSError as error:
+        faults.append(fault(inside or ".", f"not readable: {error.strerror}"))
+    return sorted(folders), sorted(others)
+
+
+def _too_many() -> Fault:
+    return fault(".", f"more than {COUNT_CAP:,} files; the rest were not read")
+
+
+def _read_entry(folder: Path, path: str, reading: _Reading) -> None:
     full = folder / path
     try:
         info = full.lstat()
-        if stat.S_ISLNK(info.st_mode):
-            faults.append(fault(path, "a symbolic link, not followed"))
-            return File(path, info.st_size, None, Sort.LINK)
-        if not stat.S_ISREG(info.st_mode):
-            faults.append(fault(path, "not a regular file, not opened"))
-            return File(path, 0, None, Sort.SPECIAL)
-        if info.st_size > min(FILE_CAP, budget):
-            faults.append(fault(path, f"{info.st_size:,} bytes, over the reading limit; not read"))
-            return File(path, info.st_size, None)
-        return File(path, info.st_size, _read_regular(full, info))
+        if stat.S_ISREG(info.st_mode):
+            reading.add(path, Sort.FILE, info.st_size, partial(_read_regular, full))
+        else:
+            sort = Sort.LINK if stat.S_ISLNK(info.st_mode) else Sort.SPECIAL
+            reading.add(path, sort, info.st_size, lambda: None)
     except OSError as error:
-        faults.append(fault(path, f"not readable: {error.strerror}"))
-        return File(path, None, None)
+        reading.unreadable(path, error)
 
 
-def _read_regular(full: Path, seen: os.stat_result) -> bytes:
-    """Open without following links or blocking on a FIFO, and make sure it is still the file we looked at."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    handle = os.open(full, flags)
-    with os.fdopen(handle, "rb") as stream:
-        now = os.fstat(stream.fileno())
-        if not stat.S_ISREG(now.st_mode) or now.st_size > FILE_CAP:
-            raise OSError(0, f"changed while it was read (was {seen.st_size} bytes)")
-        return stream.read(FILE_CAP)
+def _read_regular(full: Path) -> bytes:
+    """Open without following links or blocking on a FIFO, and make sure it is still what we looked at."""
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"):  # each where the system has it
+        flags |= getattr(os, name, 0)
+    with os.fdopen(os.open(full, flags), "rb") as stream:
+        data = stream.read(FILE_CAP + 1) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+    if data is None or len(data) > FILE_CAP:
+        raise OSError(0, "it changed while it was read")
+    return data
