@@ -77,7 +77,7 @@ def _judge(case: Case, run: Run, final: Final, time: EvalTime | None) -> Iterato
         message = f"{name_of(run)}: {own:.1f} s of evaluation and {before}"
         yield _finding(message, on_record(EVAL_INCLUDES_ADAPTATION, case), facts)
     elif total > LIMIT_S:
-        parts = [
+        parts: list[EvalTime | PhaseTime] = [
             *chain,
             *run.of_kind("precompute"),
             *([run.total_eval] if run.total_eval is not None else []),
@@ -99,7 +99,7 @@ def _evidence(run: Run, time: EvalTime | PhaseTime) -> Evidence:
 
 
 def _before_the_artifact(run: Run, phase: PhaseTime, final: Final) -> bool:
-    """True for adaptation that ended before the artifact was written; later the evaluation's time holds it."""
+    """True for adaptation that ended before the artifact was written; later the evaluation times it."""
     return any(phase.line < size.line < final.line for size in run.sizes)
 
 

@@ -1,17 +1,18 @@
 """The claim agrees with its own figures and with the logs.
 
 Law    A train log, produced by the script, shows the claimed score (README).
-Look   The claimed bpb against the submission's own per-seed figures, and against every result in every
-       log of the folder. Outside its own figures, or better than every line of its own logs: which run
-       is this? Worse than the log, rounding, a mean or the best of several seeds: a note.
+Look   The claimed bpb against the submission's own per-seed figures, and against every result after
+       quantisation in the logs. Outside its own figures, or better than every line of its own logs: which
+       run is this? Worse than the log, rounding, a mean or the best of several seeds: a note.
 Blind  A log that was edited; a value that some other line of a long log shows by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from golf_audit import specimen
+from golf_audit.claims import Claims
 from golf_audit.law import LOGS_SHOW
 from golf_audit.model import (
     Assessment,
@@ -25,10 +26,9 @@ from golf_audit.model import (
     Severity,
     Unmet,
     Verdict,
-    Where,
 )
 from golf_audit.submission import Case
-from golf_audit.trainlog import Final, Run
+from golf_audit.support import Unmatched, tolerance
 
 PRECEDENTS = (Precedent(86, "contested", "merged; its only log belongs to an older run"),)
 _ASK = "say which run the number comes from, and add its log"
@@ -38,71 +38,88 @@ def check(case: Case) -> Assessment:
     claims, support = case.submission.claims, case.submission.support
     if claims.bpb is None:
         return Assessment(unmet=(Unmet("submission.json states no score to compare", "state val_bpb"),))
-    slack = 1.5 * 10.0**-claims.bpb.decimals
-    where = Where(claims.file or "", claims.bpb.line, claims.bpb.column, pointer=claims.bpb.pointer)
-    stated = Evidence(Kind.CLAIM, f"claims {claims.bpb.value}", where)
-    findings = list(_against_own_figures(case, claims.bpb.value, slack, stated))
-    notes = list(_among_own_figures(case, claims.bpb.value, slack))
-    results = [(run, final) for log in case.submission.logs for run in log.runs for final in run.finals]
-    if support.runs:
-        says = f"{claims.bpb.value} is {'the mean of' if len(support.runs) > 1 else ''} what the logs show"
-        basis = (Evidence(Kind.LOG, " ".join(says.split())),)
-        return Assessment(tuple(findings), notes=tuple(notes), basis=basis)
-    if not results:
-        missing = Unmet("no log of the folder prints a result", "add the log of each claimed seed")
-        return Assessment(tuple(findings), (missing,), tuple(notes))
-    best_run, best = min(results, key=lambda pair: pair[1].bpb)
-    shown = Evidence(Kind.LOG, f"best result of all logs: {best.bpb} ({best.tag})", best.where(best_run.file))
-    if claims.bpb.value < best.bpb - slack:
-        beaten = f"better than every line of its own logs (best {best.bpb})"
-        message = f"{claims.bpb.value} is {beaten}: which run is this?"
-        findings.append(Finding(message, Certainty.SHOWN, LOGS_SHOW, (stated, shown), _ASK, PRECEDENTS))
+    stated = Evidence(Kind.CLAIM, f"claims {claims.bpb.text}", claims.bpb.where(claims.file or ""))
+    findings = [*_outside_own_figures(claims, stated), *_better_than_the_logs(case, stated)]
+    notes = list(_among_own_figures(claims))
+    value = f"{support.value:.6f}" if support.value is not None else ""
+    if support.verdict == "exact":
+        says = f"{claims.bpb.text} is {'the mean of ' if support.mean else ''}what the logs show ({value})"
+        return Assessment(tuple(findings), notes=tuple(notes), basis=(Evidence(Kind.LOG, says), stated))
+    if support.verdict in ("near", "worse"):
+        shown = f"the logs show {value or _nearest(support.unmatched)}, the claim is {claims.bpb.text}"
+        side = (
+            "a difference under 0.002"
+            if support.verdict == "near"
+            else "the claim is not better than its logs"
+        )
+        return Assessment(
+            tuple(findings), notes=tuple(notes), basis=(Evidence(Kind.LOG, f"{shown}: {side}"), stated)
+        )
+    if findings:
         return Assessment(tuple(findings), notes=tuple(notes))
-    return _worse_or_unknown(claims.bpb.value, results, (stated, shown), findings, notes)
+    missing = Unmet(f"no log shows a result after quantisation to compare {claims.bpb.text} with", _ASK)
+    return Assessment(unmet=(missing,), notes=tuple(notes))
 
 
-def _worse_or_unknown(
-    value: float,
-    results: list[tuple[Run, Final]],
-    evidence: tuple[Evidence, Evidence],
-    findings: list[Finding],
-    notes: list[Evidence],
-) -> Assessment:
-    """No line gives the number: harmless when every log ends better, a question otherwise."""
-    last = [run.finals[-1].bpb for run in {id(run): run for run, _ in results}.values()]
-    if value >= max(last):
-        says = f"{value} is worse than the logs, which end at {max(last)} or better"
-        return Assessment(tuple(findings), notes=tuple(notes), basis=(Evidence(Kind.LOG, says), *evidence))
-    unmet = Unmet(f"no line of the logs gives {value}: which run is this?", _ASK)
-    return Assessment(tuple(findings), (unmet,), (*notes, *evidence))
+def _better_than_the_logs(case: Case, stated: Evidence) -> Iterator[Finding]:
+    """Claimed numbers, the headline or a seed's, that lie under every quantised result of their logs."""
+    for missed in case.submission.support.unmatched:
+        results = [
+            (run, final)
+            for log in case.submission.logs
+            for run in log.runs
+            for final in run.finals
+            if final.stage == "post" and missed.seed in (None, run.any_seed, run.seed_from_name)
+        ]
+        best = min(results, key=lambda pair: pair[1].bpb, default=None)
+        if best is None or missed.claimed.value >= best[1].bpb - tolerance(missed.claimed):
+            continue
+        run, final = best
+        whose = "its own logs" if missed.seed is None else f"the log of seed {missed.seed}"
+        before = missed.verdict == "pre-quantisation"
+        why = "; only a score before quantisation equals it" if before else ""
+        beaten = f"better than every result of {whose} (best {final.bpb})"
+        yield Finding(
+            f"{missed.claimed.text} is {beaten}{why}: which run is this?",
+            Certainty.SHOWN,
+            LOGS_SHOW,
+            (
+                stated,
+                Evidence(
+                    Kind.LOG, f"best result of {whose}: {final.bpb} ({final.tag})", final.where(run.file)
+                ),
+            ),
+            _ASK,
+            PRECEDENTS,
+        )
 
 
-def _own_figures(case: Case) -> list[float]:
-    return [seed.bpb.value for seed in case.submission.claims.seeds if seed.bpb is not None]
+def _nearest(unmatched: Sequence[Unmatched]) -> str:
+    found = [missed.nearest for missed in unmatched if missed.nearest is not None]
+    return f"{found[-1][1].bpb} ({found[-1][1].tag})" if found else "no result"
 
 
-def _against_own_figures(case: Case, value: float, slack: float, stated: Evidence) -> Iterator[Finding]:
-    own = _own_figures(case)
-    if own and not min(own) - slack <= value <= max(own) + slack:
-        per_seed = ", ".join(str(v) for v in own)
+def _outside_own_figures(claims: Claims, stated: Evidence) -> Iterator[Finding]:
+    own = [seed.bpb.value for seed in claims.scored_seeds if seed.bpb is not None]
+    assert claims.bpb is not None
+    slack = tolerance(claims.bpb)
+    if own and not min(own) - slack <= claims.bpb.value <= max(own) + slack:
+        per_seed = ", ".join(str(value) for value in own)
         evidence = Evidence(Kind.CLAIM, f"its own figures per seed: {per_seed}", stated.where)
-        message = f"{value} lies outside its own figures per seed ({per_seed}): which run is this?"
+        message = f"{claims.bpb.text} lies outside its own figures per seed ({per_seed}): which run is this?"
         yield Finding(message, Certainty.SHOWN, LOGS_SHOW, (stated, evidence), _ASK, PRECEDENTS)
 
 
-def _among_own_figures(case: Case, value: float, slack: float) -> Iterator[Evidence]:
+def _among_own_figures(claims: Claims) -> Iterator[Evidence]:
     """How the claim stands to its own seeds where it is not their mean."""
-    own = _own_figures(case)
-    if len(own) < 2 or abs(value - sum(own) / len(own)) <= slack:
+    own = [seed.bpb.value for seed in claims.scored_seeds if seed.bpb is not None]
+    mean = claims.mean_of_seeds
+    assert claims.bpb is not None
+    slack = tolerance(claims.bpb)
+    if mean is None or abs(claims.bpb.value - mean) <= slack:
         return
-    if abs(value - min(own)) <= slack:
-        yield Evidence(
-            Kind.CLAIM, f"{value} is the best of {len(own)} seeds, their mean is {sum(own) / len(own):.5f}"
-        )
-    else:
-        yield Evidence(
-            Kind.CLAIM, f"{value} is not the mean of its {len(own)} seeds, {sum(own) / len(own):.5f}"
-        )
+    best = "the best of" if abs(claims.bpb.value - min(own)) <= slack else "not the mean of"
+    yield Evidence(Kind.CLAIM, f"{claims.bpb.text} is {best} {len(own)} seeds; their mean is {mean:.5f}")
 
 
 _SEEDS = {42: 1.0799, 7: 1.0801, 314: 1.0803}
@@ -131,7 +148,13 @@ RULE = Rule(
             "A claim worse than the log is the author's modesty.",
             specimen.folder(specimen.log(bpb=1.0801), submission=specimen.claim(1.0998)),
             Verdict.PASS,
-            "worse than the logs",
+            "not better than its logs",
+        ),
+        Example(
+            "A slip in the fourth decimal.",
+            specimen.folder(specimen.log(bpb=1.0801), submission=specimen.claim(1.0796)),
+            Verdict.PASS,
+            "under 0.002",
         ),
         Example(
             "Better than every line of its own log.",
@@ -140,14 +163,17 @@ RULE = Rule(
             "which run is this?",
         ),
         Example(
-            "A digit lost: outside its own seeds.", _three(0.1080), Verdict.FAIL, "outside its own figures"
+            "A score before quantisation is not the artifact's.",
+            specimen.folder(
+                specimen.log(after_stop=("pre-quantization post-ema val_loss:2.74 val_bpb:1.0607",)),
+                submission=specimen.claim(1.0607),
+            ),
+            Verdict.FAIL,
+            "before quantisation",
         ),
         Example(
-            "Between the lines of the log.",
-            specimen.folder(specimen.log(bpb=1.0801), submission=specimen.claim(1.0850)),
-            Verdict.UNDETERMINED,
-            "which run is this?",
+            "A digit lost: outside its own seeds.", _three(0.1080), Verdict.FAIL, "outside its own figures"
         ),
-        Example("No log to compare with.", specimen.folder(), Verdict.UNDETERMINED, "no log"),
+        Example("No log to compare with.", specimen.folder(), Verdict.UNDETERMINED, "no log shows"),
     ),
 )
