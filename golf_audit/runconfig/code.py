@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from golf_audit.filetree import FileTree
 from golf_audit.model import Fault, Where
 from golf_audit.runconfig.knobs import Taken, read_knobs
 from golf_audit.runconfig.model import Knob
-from golf_audit.source import Layer, Sources
+from golf_audit.source import Module, Sources
 
 _OUTSIDE = re.compile(
     r"(?:NCCL|TORCH\w*|PYTORCH\w*|CUDA|CUBLAS|CUDNN|OMP|MKL|HF|HUGGINGFACE|TRITON|PYTHON\w*|LD|TOKENIZERS|WANDB|GLOO"
@@ -22,7 +21,7 @@ _OTHER_READERS = (".sh", ".bash", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".rs
 
 @dataclass(frozen=True)
 class Code:
-    """Knobs of all executed files in order of precedence; `closed`: every read of the environment is known."""
+    """Knobs of all executed files in order of precedence; `closed`: every read of a variable is known."""
 
     knobs: tuple[Knob, ...]
     derived: frozenset[str]
@@ -44,27 +43,27 @@ def read_code(tree: FileTree, sources: Sources) -> Code:
     """Read the knobs of every executed file; of all files when no entry is known."""
     taken: list[Taken] = []
     faults: list[Fault] = []
-    for layer in _layers(sources):
-        module = layer.parsed.tree
-        if module is None:
-            where = Where(layer.file, layer.parsed.line, layer=layer.index)
-            faults.append(Fault(f"settings not read: {layer.parsed.problem}", where))
-        else:
-            taken.append(read_knobs(module, layer.where))
+    sealed = False
+    for module in _executed(sources):
+        for layer in module.layers:
+            tree_of = layer.parsed.tree
+            if tree_of is None:
+                where = Where(layer.file, layer.parsed.line, layer=layer.index)
+                faults.append(Fault(f"settings not read: {layer.parsed.problem}", where))
+                continue
+            taken.append(read_knobs(tree_of, layer.where))
+            sealed |= taken[-1].payload and len(module.layers) == 1
     knobs = [knob for one in taken for knob in one.knobs]
     return Code(
         knobs=tuple(sorted(knobs, key=lambda knob: bool(not knob.writes))),
         derived=frozenset().union(*(one.derived for one in taken)),
         mentioned=frozenset().union(*(one.mentioned for one in taken)),
-        closed=bool(knobs) and not faults and not any(one.computed for one in taken),
+        closed=bool(knobs) and not faults and not sealed and not any(one.computed for one in taken),
         faults=tuple(faults),
         other_text="\n".join(f.text.text for f in tree.matching(*_OTHER_READERS) if f.text),
     )
 
 
-def _layers(sources: Sources) -> Iterator[Layer]:
+def _executed(sources: Sources) -> list[Module]:
     files = sources.executed or tuple(sorted(sources.modules))
-    for file in files:
-        module = sources.modules.get(file)
-        if module is not None:
-            yield from module.layers
+    return [sources.modules[file] for file in files if file in sources.modules]

@@ -63,7 +63,7 @@ def read_commands(tree: FileTree) -> Found:
     skipped: list[Fault] = []
     scripts = {file.path: file for file in tree.matching(".sh", ".bash")}
     for file in sorted(tree.matching(".md"), key=lambda f: (f.path.count("/"), not _is_readme(f), f.path)):
-        commands.extend(_of_document(file, scripts, skipped))
+        commands.extend(_of_document(file, scripts))
     for file in scripts.values():
         shell = Shell()
         lines = _lines(file)
@@ -89,7 +89,7 @@ def _where(path: str, lines: list[str], number: int) -> Where:
     return Where(path, number, quote=quote)
 
 
-def _of_document(file: File, scripts: Mapping[str, File], skipped: list[Fault]) -> Iterator[Command]:
+def _of_document(file: File, scripts: Mapping[str, File]) -> Iterator[Command]:
     """The commands of one document's code blocks. A block that only exports prepares the blocks after it."""
     lines = _lines(file)
     setup = Shell()
@@ -99,7 +99,7 @@ def _of_document(file: File, scripts: Mapping[str, File], skipped: list[Fault]) 
         found = list(_commands(shell.calls, file.path, lines, Origin.README))
         if found:
             for command in found:
-                yield _through_script(command, file.path, lines, scripts, skipped)
+                yield _through_script(command, scripts)
         elif listed := _listing(block, file.path, lines):
             yield listed
         else:
@@ -139,9 +139,9 @@ def _listing(block: Block, path: str, lines: list[str]) -> Command | None:
     """A block of nothing but NAME=value lines: settings without a command. At least three, or it is prose."""
     settings: dict[str, Setting] = {}
     for number, line in enumerate(block.text.split("\n"), start=block.line):
-        bare = line.strip().rstrip("\\").split(" #")[0].strip()
+        bare = line.split(" #")[0].strip().rstrip("\\,;").strip()
         for word in bare.split() if bare and not bare.startswith("#") else ():
-            pair = _PAIR.fullmatch(word)
+            pair = _PAIR.fullmatch(word.rstrip(",;"))
             if not pair or not pair[1].isupper() or "$" in word:
                 return None
             settings[pair[1]] = Setting(
@@ -151,25 +151,27 @@ def _listing(block: Block, path: str, lines: list[str]) -> Command | None:
     return Command(Origin.README, where, "", settings) if len(settings) >= 3 else None
 
 
-def _through_script(
-    command: Command, path: str, lines: list[str], scripts: Mapping[str, File], skipped: list[Fault]
-) -> Command:
-    """A README command that runs a shell script of the folder: what the script makes of it, if one run."""
-    script = next((f for p, f in scripts.items() if p == command.script.removeprefix("./")), None)
+def _through_script(command: Command, scripts: Mapping[str, File]) -> Command:
+    """What a shell script of the folder makes of a README command that runs it."""
+    script = scripts.get(command.script.removeprefix("./"))
     script = script or next((f for f in scripts.values() if f.name == command.program), None)
     if script is None:
         return command
     given = {name: s for name, s in command.settings.items() if not name.startswith("-")}
-    shell = Shell({n: Value(s.value, 0) for n, s in given.items()}, set(given))
-    script_lines = _lines(script)
-    shell.read("\n".join(script_lines))
-    inner = list(_commands(shell.calls, script.path, script_lines, Origin.SHELL))
-    if not inner or any(what.startswith("a `case`") for _, what in shell.skipped):
+    shell = Shell({name: Value(s.value, 0) for name, s in given.items()}, set(given))
+    lines = _lines(script)
+    shell.read("\n".join(lines))
+    inner = [c for c in _commands(shell.calls, script.path, lines, Origin.SHELL) if c.script.endswith(".py")]
+    if not inner:
         return command
-    settings = {
-        n: given[n] if n in given and s.value == given[n].value else s for n, s in inner[0].settings.items()
-    }
-    return replace(command, script=inner[0].script, settings=settings, processes=inner[0].processes)
+    run = max(inner, key=lambda c: ("train" in c.program, c.processes == 8))
+    settings = dict(run.settings)
+    for name, setting in given.items():  # passed through unchanged: the README said it
+        if name in settings and settings[name].value == setting.value:
+            settings[name] = setting
+    return replace(
+        command, script=run.script, settings=settings, unknown=run.unknown, processes=run.processes
+    )
 
 
 def _commands(calls: Iterable[Call], path: str, lines: list[str], origin: Origin) -> Iterator[Command]:
@@ -197,14 +199,14 @@ class _Invocation:
         words = list(call.words)
         if not words or not _launches(words[0]):
             return
-        index = next((i for i, w in enumerate(words) if w.text and _SCRIPT.fullmatch(w.text)), None)
+        index = next((i for i, w in enumerate(words) if _SCRIPT.fullmatch(w.text or w.plain)), None)
         module = next(
             (i for i, w in enumerate(words[:-1]) if w.text == "-m" and _outside(words[i + 1])), None
         )
         if index is None and module is None:
             return
         at = index if index is not None else (module or 0) + 1
-        self.script = words[at].text or ""
+        self.script = words[at].text or words[at].plain.lstrip("/")
         self._launcher(words[:at])
         self._arguments(words[at + 1 :])
 
@@ -246,8 +248,10 @@ class _Invocation:
 
 
 def _launches(word: Value) -> bool:
-    name = (word.text or word.plain).rsplit("/", 1)[-1]
-    return word.text is None or bool(_LAUNCHERS.fullmatch(name) or _SCRIPT.fullmatch(name))
+    text = word.text or word.plain
+    # a bare "train_gpt.py" in a code block is a list of files, "./run.sh" is a command
+    started = text.startswith(("./", "../", "/")) and _SCRIPT.fullmatch(text)
+    return word.text is None or bool(started or _LAUNCHERS.fullmatch(text.rsplit("/", 1)[-1]))
 
 
 def _outside(module: Value) -> bool:

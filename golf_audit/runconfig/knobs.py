@@ -20,17 +20,21 @@ _NAME = re.compile(r"[A-Za-z_]\w{1,79}")
 
 @dataclass(frozen=True)
 class Taken:
-    """All that one tree takes. `derived` are attributes that hold something computed: a logged value of theirs
-    is not the variable's. `mentioned` is every string that could be a name; `computed`, reads of unknown names."""
+    """All that one tree takes. `derived` are attributes that hold something computed: a logged value of
+    theirs is not the variable's. `mentioned` is every string that could be a name; `computed` are reads of
+    unknown names. `payload`: the text holds a string long enough to be packed code."""
 
     knobs: tuple[Knob, ...]
     derived: frozenset[str] = frozenset()
     mentioned: frozenset[str] = frozenset()
     computed: tuple[Where, ...] = ()
+    payload: bool = False
 
 
 _SWITCHES = {"store_true": ("False", "True"), "store_false": ("True", "False")}
 """argparse action -> (default, value when the flag is given)."""
+PAYLOAD = 4_000
+"""Characters of a string literal above which it may be packed code."""
 _WRITES = ("value", "default", "")
 """Strongest first: what the code writes stands before any default given at a read."""
 
@@ -47,7 +51,7 @@ def read_knobs(module: ast.Module, where: Position) -> Taken:
     knobs = sorted(reader.knobs, key=lambda k: (_WRITES.index(k.writes), not k.attributes))
     held = {attribute for knob in knobs for attribute in knob.attributes}
     derived = frozenset(reader.derived - held)
-    return Taken(tuple(knobs), derived, frozenset(reader.mentioned), tuple(reader.computed))
+    return Taken(tuple(knobs), derived, frozenset(reader.mentioned), tuple(reader.computed), reader.payload)
 
 
 class _Reader:
@@ -61,6 +65,7 @@ class _Reader:
         self.derived: set[str] = set()
         self.mentioned: set[str] = set()
         self.computed: list[Where] = []
+        self.payload = False
         self._configured = _configuration_classes(tree, environment)
 
     def visit(self, node: ast.AST) -> None:
@@ -68,8 +73,9 @@ class _Reader:
         read = self.environment.read(node)
         if read is not None:
             self._environment(read)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if _NAME.fullmatch(node.value):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
+            self.payload |= len(node.value) > PAYLOAD
+            if isinstance(node.value, str) and _NAME.fullmatch(node.value):
                 self.mentioned.add(node.value)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             self.tree.bind(node)
@@ -158,7 +164,7 @@ class _Reader:
         return (), ()
 
     def _path(self, target: ast.expr, statement: ast.stmt) -> str:
-        """Hyperparameters.lr for a class attribute or self.lr, LR for a name of the module, "" for a local."""
+        """The path "Config.lr" for a class attribute or self.lr, "LR" for a module's name, "" for a local."""
         scope = self.tree.scope(statement)
         if isinstance(target, ast.Name):
             if isinstance(scope, ast.ClassDef):

@@ -39,6 +39,16 @@ def same(a: str, b: str) -> bool:
     return len(ours) == len(theirs) and all(map(_same_item, ours, theirs))
 
 
+_SWITCH = {"on": "True", "enabled": "True", "off": "False", "disabled": "False"}
+"""Words for a switch; in code they may mean themselves, so only a comparison takes them so."""
+
+
+def same_place(a: str, b: str) -> bool:
+    """True for two paths to one name: ./data and /workspace/pr1797/data differ by machine, not by setting."""
+    ours, theirs = a.rstrip("/"), b.rstrip("/")
+    return "/" in a + b and ours.rsplit("/", 1)[-1] == theirs.rsplit("/", 1)[-1]
+
+
 def _items(text: str) -> list[str]:
     inner = text.strip().strip("[](){}")
     return [item.strip().strip("'\"") for item in inner.split(",")] if "," in inner else [inner.strip("'\"")]
@@ -47,7 +57,7 @@ def _items(text: str) -> list[str]:
 def _same_item(a: str, b: str) -> bool:
     if a == b:
         return True
-    ours, theirs = literal(a), literal(b)
+    ours, theirs = literal(_SWITCH.get(a.lower(), a)), literal(_SWITCH.get(b.lower(), b))
     if isinstance(ours, str) or isinstance(theirs, str):
         return {ours, theirs} == {"", None}  # an unset path prints as nothing or as None
     if ours is None or theirs is None:

@@ -121,13 +121,16 @@ class RunConfig:
     """The configuration that was run, each value with its origin.
 
     `settings` describes the first supporting run; `per_seed` holds, for every supporting run, the settings
-    in which these runs differ. `unresolved` says what could not be read: a `case`, a parse problem."""
+    in which these runs differ. `undecided` names are set by a command to a value that it does not tell ($1,
+    $(date), an arm of a `case`) or that cannot be trusted (the log contradicts the command elsewhere), and no
+    log states them: the code's default must not stand in. `unresolved` says what could not be read."""
 
     settings: Mapping[str, Setting]
     per_seed: Mapping[int, Mapping[str, Setting]] = field(default_factory=dict)
     conflicts: tuple[Conflict, ...] = ()
     commands: tuple[Command, ...] = ()
     knobs: tuple[Knob, ...] = ()
+    undecided: Mapping[str, Where] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     unresolved: tuple[Fault, ...] = ()
 
@@ -168,5 +171,5 @@ class RunConfig:
 
     @cached_property
     def unread(self) -> tuple[Setting, ...]:
-        """Settings that a command or submission.json gives and no executed code takes."""
+        """Settings that a command gives and no executed code takes."""
         return tuple(s for s in self.settings.values() if s.read is False)

@@ -12,7 +12,8 @@ from golf_audit.runconfig.model import Knob
 class Names:
     """Spelling -> canonical name: the variable where the code reads one, else the attribute.
 
-    Spellings that the code does not have join each other without regard to case (`ttt_lr`, `TTT_LR`), except attributes that hold something computed from their variable."""
+    Spellings that the code does not have join each other without regard to case (`ttt_lr`, `TTT_LR`),
+    except attributes that hold something computed from their variable."""
 
     aliases: dict[str, str] = field(default_factory=dict)
     _derived: set[str] = field(default_factory=set)

@@ -11,7 +11,7 @@ from golf_audit.filetree import FileTree
 from golf_audit.model import Where
 from golf_audit.runconfig.code import Code, read_code
 from golf_audit.runconfig.commands import read_commands
-from golf_audit.runconfig.literals import rounds_to, same
+from golf_audit.runconfig.literals import rounds_to, same, same_place
 from golf_audit.runconfig.model import Command, Conflict, Knob, Origin, RunConfig, Setting
 from golf_audit.runconfig.names import Names
 from golf_audit.runconfig.printed import printed
@@ -21,6 +21,8 @@ from golf_audit.trainlog import Log, Run
 
 Settings = dict[str, Setting]
 
+_OWN = re.compile(r"seed|run_?(?:id|name)|log_?file", re.IGNORECASE)
+"""Names that every run has for itself: a command that shows another run's value contradicts nothing."""
 _LABEL = re.compile(r"seed|run_?(?:id|name)|.*log_?(?:file|dir|path)?|.*(?:path|dir|files)", re.IGNORECASE)
 """Names whose value tells runs or machines apart: no reason to prefer one command to another."""
 _STAND_IN_DEPTH = 5
@@ -46,6 +48,7 @@ def resolve(
         ),
         knobs=code.knobs,
         aliases=names.aliases,
+        undecided=first.undecided,
         unresolved=code.faults + found.skipped,
     )
 
@@ -60,6 +63,8 @@ def _claimed(claims: Claims, names: Names) -> Settings:
     stated: Settings = {}
     for key, claim in claims.env.items():
         name = names.canonical(key)
+        if len(claim.value.split()) > 3:
+            continue  # "0 to disable all components": prose
         where = Where(claims.file or "submission.json", claim.line, claim.column, pointer=claim.pointer)
         stated.setdefault(name, Setting(name, claim.value, Origin.SUBMISSION, where))
     return stated
@@ -71,7 +76,17 @@ class _View:
 
     settings: Settings
     conflicts: tuple[Conflict, ...]
-    commands: tuple[Command, ...]  # those that were believed
+    commands: tuple[Command, ...]  # the one that was believed, if any
+    undecided: Mapping[str, Where]
+
+
+@dataclass(frozen=True)
+class _Believed:
+    """The chosen command, its settings under canonical names, and those of its rivals."""
+
+    command: Command
+    named: Settings
+    rivals: Sequence[Settings]
 
 
 class _Resolver:
@@ -116,9 +131,9 @@ class _Resolver:
             }
         readings: dict[str, list[Setting]] = {}
         _add(readings, logged)
-        believed, conflicts = self._believed(logged)
-        for _, named in believed:
-            _add(readings, named)
+        believed, contradicted = self._believed(logged)
+        if believed is not None:
+            _add(readings, believed.named)
         _add(readings, self.claimed)
         for name, knobs in self.knobs.items():
             default = self._default(name, knobs, readings)
@@ -127,7 +142,16 @@ class _Resolver:
                 forced_behind_log = at == 0 and name in logged
                 readings.setdefault(name, []).insert(1 if forced_behind_log else at, default)
         settings = {name: self._joined(name, readings[name]) for name in sorted(readings)}
-        return _View(settings, (*_conflicts(settings), *conflicts), tuple(c for c, _ in believed))
+        if believed is None:
+            refuted = (
+                Conflict(n, settings[n], (s,)) for n, s in contradicted.items() if _refutes(logged.get(n), s)
+            )
+            untold = {n: s.where for n, s in contradicted.items() if n not in logged and s.where}
+            return _View(settings, (*_conflicts(settings), *refuted), (), untold)
+        conflicts = (*_conflicts(settings), *self._rivalry(believed, logged))
+        names = (self.names.canonical(spelling) for spelling in believed.command.unknown)
+        undecided = {name: believed.command.where for name in names if name not in logged}
+        return _View(settings, conflicts, (believed.command,), undecided)
 
     def _logged(self, run: Run) -> Settings:
         """The dump of hyperparameters, then what the run prints in passing."""
@@ -143,23 +167,20 @@ class _Resolver:
                     found.setdefault(name, Setting(name, value, Origin.LOG, where))
         return found
 
-    def _believed(self, logged: Settings) -> tuple[list[tuple[Command, Settings]], list[Conflict]]:
-        """The README command and the shell command that explain most of this log, and what rivals say."""
-        believed: list[tuple[Command, Settings]] = []
-        conflicts: list[Conflict] = []
-        for origin in (Origin.README, Origin.SHELL):
-            offers = [(_explains(named, logged), c, named) for c, named in self.offers if c.origin is origin]
-            offers = [offer for offer in offers if offer[0] >= 0]
-            if not offers:
-                continue
-            score, command, named = max(offers, key=_preference)  # the first of equals
-            believed.append((command, named))
-            rivals = [n for s, c, n in offers if s == score and c.where != command.where]
-            conflicts.extend(self._rivalry(named, rivals, logged))
-        return believed, conflicts
+    def _believed(self, logged: Settings) -> tuple[_Believed | None, Settings]:
+        """The command that explains most of this log; without one, what the best of them says against it."""
+        offers = [(_explains(named, logged), command, named) for command, named in self.offers]
+        if not offers:
+            return None, {}
+        score, command, named = max(offers, key=_preference)  # the first of equals
+        if score < 0:
+            return None, named
+        rivals = [other for s, c, other in offers if s == score and _rivals(c, command)]
+        return _Believed(command, named, rivals), {}
 
-    def _rivalry(self, chosen: Settings, rivals: Sequence[Settings], logged: Settings) -> list[Conflict]:
+    def _rivalry(self, believed: _Believed, logged: Settings) -> list[Conflict]:
         """Settings in which commands differ that explain the log equally well; unset means the default."""
+        chosen, rivals = believed.named, believed.rivals
         found: list[Conflict] = []
         for name in sorted(frozenset(chosen).union(*rivals) - frozenset(logged)):
             if _LABEL.fullmatch(name):
@@ -167,9 +188,9 @@ class _Resolver:
             ours, *theirs = (self._or_default(name, settings) for settings in (chosen, *rivals))
             if ours is None:
                 continue
-            others = tuple(s for s in theirs if s is not None and not same(s.value, ours.value))
+            others = [s for s in theirs if s is not None and not same(s.value, ours.value)]
             if others:
-                found.append(Conflict(name, ours, others))
+                found.append(Conflict(name, ours, _distinct(others)))
         return found
 
     def _or_default(self, name: str, settings: Settings) -> Setting | None:
@@ -212,8 +233,9 @@ class _Resolver:
         return replace(strongest, value=value, overridden=weaker, read=read)
 
     def _read(self, name: str, readings: Sequence[Setting]) -> bool | None:
-        """Whether the code takes a name. What a log dumps is there, be it computed: never "not read"."""
-        if name not in self.known and any(s.origin is Origin.LOG for s in readings):
+        """Whether the code takes a name; only what a command sets can be said not to be taken."""
+        origins = {s.origin for s in readings}
+        if name not in self.known and (Origin.LOG in origins or origins == {Origin.SUBMISSION}):
             return None
         return self.code.reads(name, self.known)
 
@@ -226,10 +248,14 @@ def _by_name(knobs: Iterable[Knob], names: Names) -> dict[str, list[Knob]]:
 
 
 def _runs_the_script(command: Command, sources: Sources) -> bool:
-    """True for a command of the entry, a file it launches, a script named like one, and for a listing."""
-    programs = {file.rsplit("/", 1)[-1] for file in sources.executed}
-    named_so = command.program.startswith("train") or command.program.endswith(".sh") or not command.script
-    return command.program in programs or named_so
+    """True for a command of an executed file, of a shell script, and for a listing of settings.
+
+    READMEs also name the script as it was called elsewhere: a train*.py that is not in the folder."""
+    executed = {file.rsplit("/", 1)[-1] for file in sources.executed}
+    held = {file.rsplit("/", 1)[-1] for file in sources.modules}
+    if command.program in executed or command.program.endswith(".sh") or not command.script:
+        return True
+    return command.program.startswith("train") and command.program not in held
 
 
 def _add(readings: dict[str, list[Setting]], more: Settings) -> None:
@@ -247,21 +273,50 @@ def _explains(named: Settings, logged: Settings) -> int:
     return score
 
 
-def _preference(offer: tuple[int, Command, Settings]) -> tuple[int, bool, bool, bool]:
-    """What explains the log; then a real command before a listing, unconditional, on eight workers."""
+def _preference(offer: tuple[int, Command, Settings]) -> tuple[int, bool, bool, bool, bool]:
+    """What explains the log; then a real command, unconditional, on eight workers, in the README."""
     score, command, _ = offer
-    return score, bool(command.script), not command.conditional, command.processes == 8
+    readme = command.origin is Origin.README
+    return score, bool(command.script), not command.conditional, command.processes == 8, readme
 
 
-def _conflicts(settings: Settings) -> list[Conflict]:
+def _rivals(other: Command, chosen: Command) -> bool:
+    """True for another command that is no less the run itself: on as many workers, as unconditional."""
+    alike = other.processes == chosen.processes or not other.script
+    return other.where != chosen.where and alike and other.conditional == chosen.conditional
+
+
+def _distinct(settings: Sequence[Setting]) -> tuple[Setting, ...]:
+    """The first setting of each value."""
+    kept: list[Setting] = []
+    for setting in settings:
+        if not any(same(setting.value, other.value) for other in kept):
+            kept.append(setting)
+    return tuple(kept)
+
+
+def _refutes(log: Setting | None, other: Setting) -> bool:
+    """True when a log says otherwise, about more than the run's own name."""
+    if log is None or _OWN.fullmatch(other.name):
+        return False
+    return not _agree(log, other) and not same_place(log.value, other.value)
+
+
+def _equivalent(a: Setting, b: Setting) -> bool:
+    return same(a.value, b.value) or same_place(a.value, b.value)
+
+
+def _conflicts(settings: Settings) -> tuple[Conflict, ...]:
     """Settings whose origins, code defaults aside, differ in value."""
     found: list[Conflict] = []
     for name, setting in settings.items():
+        if _OWN.fullmatch(name):
+            continue
         stated = (s for s in setting.overridden if s.origin is not Origin.CODE)
-        others = tuple(s for s in stated if not same(s.value, setting.value))
+        others = tuple(s for s in stated if not _equivalent(s, setting))
         if others:
             found.append(Conflict(name, setting, others))
-    return found
+    return tuple(found)
 
 
 def _agree(log: Setting, other: Setting) -> bool:

@@ -28,7 +28,7 @@ _EXPANSION = re.compile(r"([A-Za-z_]\w*|[0-9@*#])(?::?([-=?+])(.*))?", re.DOTALL
 
 @dataclass(frozen=True)
 class Value:
-    """A variable or word: its text (None: not told by the script), its line, its unexpanded text."""
+    """A variable or word: its text (None: not told by the script), its line, as much as is known."""
 
     text: str | None
     line: int
@@ -81,14 +81,21 @@ class Shell:
             self._branches(cursor, "fi" if word == "if" else "done", depth)
         elif word == "case":
             self.skipped.append((cursor.line, "a `case` statement"))
-            cursor.past("esac")
+            self._forget(cursor.past("esac"))
         elif word == "function" or cursor.defines_function():
             self.skipped.append((cursor.line, "a shell function"))
-            cursor.past("}")
+            self._forget(cursor.past("}"))
         elif word in ("{", "}", "!", "do", "then", "done", "fi", "else", "elif", "esac"):
             cursor.advance()
         else:
             self._simple(cursor.statement(), conditional)
+
+    def _forget(self, words: list[Word]) -> None:
+        """What code that is not followed may set is unknown from here on."""
+        for word in words:
+            if name := _assigned(word):
+                self.variables[name] = Value(None, word.line)
+                self.exported.add(name)
 
     def _for(self, cursor: _Cursor, depth: int, conditional: bool) -> None:
         line = cursor.line
@@ -168,13 +175,17 @@ class Shell:
         return Value(f"{old.text}{value.text}" if known and old else None, word.line)
 
     def _expand(self, word: Word) -> Value:
+        """The word with its variables filled in; what is known of it is in `plain`."""
+        known = True
         pieces: list[str] = []
         for part, text in word.parts:
             piece = text if part is Part.TEXT else self._variable(text) if part is Part.VARIABLE else None
-            if piece is None:
-                return Value(None, word.line, word.plain)
-            pieces.append(piece)
-        return Value("".join(pieces), word.line, word.plain)
+            known = known and piece is not None
+            if piece is None and part is Part.VARIABLE and text in self.variables:
+                piece = self.variables[text].plain
+            pieces.append(piece or "")
+        whole = "".join(pieces)
+        return Value(whole if known else None, word.line, whole)
 
     def _variable(self, inner: str) -> str | None:
         """$X, ${X}, ${X:-default}, ${X:=default}, ${X:+other}; None for anything else."""
@@ -244,12 +255,14 @@ class _Cursor:
     def to_end(self) -> None:
         self.at = len(self.items)
 
-    def past(self, closer: str) -> None:
-        """Behind the next word of this text."""
+    def past(self, closer: str) -> list[Word]:
+        """Behind the next word of this text; the words on the way."""
+        start = self.at
         while (word := self.word()) is not None:
             self.at += 1
             if word == closer:
-                return
+                break
+        return [item for item in self.items[start : self.at] if isinstance(item, Word)]
 
     def after_do(self) -> int | None:
         """The place behind the next `do`, None when there is none."""

@@ -160,6 +160,8 @@ class _Scanner:
         while at < limit:
             if self.text[at] == "\\" and quote == '"':
                 at += 1
+            elif quote == '"' and self.text.startswith("$(", at):
+                at = self._balanced(at + 1, "()", limit) - 1  # quotes in a command substitution are its own
             elif self.text[at] == quote:
                 return at
             at += 1
