@@ -72,7 +72,7 @@ _BLOCK_START = re.compile(r"\d{1,9}(?=[.)](?: |$))|(?=[-+](?: |$)|--|=)")
 
 def markdown(text: str) -> str:
     """Prose in a comment. A word that GitHub would bring to life becomes code, "#123" a quiet link."""
-    prose = "".join(_word(word) for word in re.split(r"([ |])", visible(text)))
+    prose = "".join(_word(word) for word in re.split(r"([ |])", visible(text).strip(" ")))
     start = _BLOCK_START.match(prose)  # a list, a rule or a heading underline
     return f"{start[0]}\\{prose[start.end() :]}" if start else prose
 

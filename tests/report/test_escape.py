@@ -16,9 +16,10 @@ from golf_audit.report import escape
 ANY = st.text(st.characters(exclude_categories=()), max_size=80)
 """Surrogates, controls and bidi marks included."""
 PIECES = [
-    "\x1b[31m", "\x9b", "\x07", "\r", "\n", "::error", " ", "::", "##[", "@everyone", "#1", "`", "``", "|", "<b>",
-    "![x](y)", "https://a.b", "\u202e", "\udcff", "\ud800", "..", "/", "\\", "%", ",", "]", "(", "*", "_",
-    "-", "=", "1.", "+", "#", ">", "~~~", "www.a.b", "a/b#2", "GH-1", "&lt;", "$x$",
+    "\x1b[31m", "\x9b", "\x07", "\r", "\n", "::error", " ", "::", "##[", "@everyone", "#1", "`",
+    "```", "``", "|", "<b>", "![x](y)", "https://a.b", "\u202e", "\udcff", "\ud800", "..", "/",
+    "\\", "%", ",", "]", "(", "*", "_", "-", "=", "1.", "+", "#", ">", "~~~", "www.a.b", "a/b#2",
+    "GH-1", "&lt;", "$x$",
 ]  # fmt: skip
 NASTY = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 TEXT = ANY | NASTY
@@ -99,7 +100,9 @@ def live(source: str) -> list[str]:
             elif part.type in ("html_block", "html_inline", "image"):
                 found.append(part.content)
             elif part.type == "text" and not inside_link:
-                found += re.findall(r"@[A-Za-z0-9]|#\d|://|www\.|GH-\d", part.content, re.IGNORECASE)
+                found += re.findall(
+                    r"@[A-Za-z0-9]|#\d|[A-Za-z]://|www\.\w|GH-\d", part.content, re.IGNORECASE
+                )
     return found
 
 
@@ -111,7 +114,7 @@ def test_no_prose_comes_to_life_in_a_comment(text: str) -> None:
 
 @given(TEXT)
 def test_prose_starts_no_list_heading_table_or_code_block(text: str) -> None:
-    tokens = MARKDOWN.parse("- " + (escape.markdown(text).strip() or "x"))
+    tokens = MARKDOWN.parse("- " + (escape.markdown(text) or "x"))
     assert [t.type for t in tokens if t.nesting >= 0] == [
         "bullet_list_open",
         "list_item_open",
@@ -146,6 +149,7 @@ PROSE = {
     "emphasis is literal": ("*not* bold", r"\*not\* bold"),
     "a pipe is literal": ("a | b", r"a \| b"),
     "a number is not a list": ("1. first", r"1\. first"),
+    "a dash after blanks is not a list": ("  - x", r"\- x"),
     "a figure at the start stays a figure": ("0.0030 nats", "0.0030 nats"),
     "a sum stays a sum": ("588.1 s + 12.7 s", "588.1 s + 12.7 s"),
 }
