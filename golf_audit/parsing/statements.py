@@ -41,9 +41,10 @@ _AUGMENTED = {
 _HAS_TYPE_PARAMS = "type_params" in ast.FunctionDef._fields  # Python 3.12
 
 
-def module(text: str, tree: cst.Module) -> ast.Module:
-    """Lower a module. `text` must have \\n line ends and be the one that `tree` was parsed from."""
-    return ast.Module(_body(Cursor(text), tree.body), [])
+def module(text: str, tree: cst.Module, original: str | None = None) -> ast.Module:
+    """Lower a module. `text` must have \\n line ends and be the one that `tree` was parsed from; `original`
+    is what it was before a repair."""
+    return ast.Module(_body(Cursor(text, original), tree.body), [])
 
 
 def _body(c: Cursor, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> list[ast.stmt]:

@@ -12,6 +12,7 @@ from golf_audit.parsing import nodes
 from golf_audit.parsing.cursor import Cursor
 from golf_audit.parsing.escapes import decode, decode_formatted
 from golf_audit.parsing.problem import NotPythonError
+from golf_audit.parsing.repair import FILLER
 
 Lower = Callable[[Cursor, cst.BaseExpression], ast.expr]
 _OPENING = re.compile(r"""([a-zA-Z]*)('{3}|"{3}|'|")""")
@@ -27,12 +28,22 @@ def simple(c: Cursor, node: cst.SimpleString, start: int) -> ast.Constant:
         raise NotPythonError("a string without quotes", c.line(start))
     prefix, quote = opening.groups()
     try:
-        value = decode(token[opening.end() : -len(quote)], prefix.lower())
+        value = decode(_body(c, token, opening.end(), len(quote), start), prefix.lower())
     except NotPythonError as problem:
         raise NotPythonError(problem.says, c.line(start)) from None
     literal = ast.Constant(value, "u" if prefix in ("u", "U") else None)
     c.place(literal, start)
     return literal
+
+
+def _body(c: Cursor, token: str, opening: int, closing: int, start: int) -> str:
+    """What stands between the quotes, before any repair: literals that were joined lose their seams, while a
+    triple-quoted text that only looked like adjacent literals keeps its own characters."""
+    if FILLER not in token:
+        return token[opening:-closing]
+    if closing == 3:
+        return c.original[start + opening : start + len(token) - closing]
+    return token[opening:-closing].replace(FILLER, "")
 
 
 def formatted(c: Cursor, node: cst.FormattedString, start: int, lower: Lower) -> ast.expr:

@@ -9,6 +9,7 @@ imported. LibCST's native parser recurses and may kill the process; that is what
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import gc
 import re
@@ -22,6 +23,7 @@ import libcst as cst
 from golf_audit.parsing import statements, wire
 from golf_audit.parsing.cursor import DEPTH_CAP
 from golf_audit.parsing.problem import AstrayError, NotPythonError, TooDeepError
+from golf_audit.parsing.repair import join_adjacent
 
 READY, TREE, PROBLEM = 0, 1, 2
 STACK = 256 * 2**20  # bytes; LibCST's recursion needs about 60 kB for a bracket
@@ -43,7 +45,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def answer(text: str) -> tuple[int, bytes]:
     """(kind, body) for one text."""
     try:
-        frame = wire.encode(statements.module(text, cst.parse_module(text)))
+        frame = wire.encode(_tree(text))
     except cst.ParserSyntaxError as error:
         return _refused(error.message, text)
     except UnicodeEncodeError:
@@ -59,6 +61,16 @@ def answer(text: str) -> tuple[int, bytes]:
     if len(frame) > FRAME_CAP:
         return _problem(f"a syntax tree of {len(frame):,} bytes, over the limit", None)
     return TREE, frame
+
+
+def _tree(text: str) -> ast.Module:
+    try:
+        return statements.module(text, cst.parse_module(text))
+    except cst.ParserSyntaxError:
+        joined = join_adjacent(text)
+        if joined is None:
+            raise
+    return statements.module(joined, cst.parse_module(joined), text)
 
 
 def _refused(message: str, text: str) -> tuple[int, bytes]:
