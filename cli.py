@@ -95,27 +95,18 @@ def _write(text: str, output: Path | None) -> None:
     click.echo(text, nl=not text.endswith("\n"))
 
 
-def _render(reports: Sequence[Report], form: str, verbose: bool, output: Path | None) -> str:
+def _render(
+    reports: Sequence[Report], form: str, output: Path | None, require_run: bool, **words: bool
+) -> str:
     if form == "text":
         from golf_audit.report import text
 
         color = False if output is not None else None
-        return text.render(reports, verbose=verbose, color=color)
-    if form == "json":
-        from golf_audit.report import jsonreport
+        return text.render(reports, color=color, require_run=require_run, **words)
+    from golf_audit.report import github, jsonreport, markdown, sarif
 
-        return jsonreport.render(reports)
-    if form == "markdown":
-        from golf_audit.report import markdown
-
-        return markdown.render(reports)
-    if form == "sarif":
-        from golf_audit.report import sarif
-
-        return sarif.render(reports)
-    from golf_audit.report import github
-
-    return github.render(reports)
+    renderers = {"json": jsonreport, "markdown": markdown, "sarif": sarif, "github": github}
+    return renderers[form].render(reports, require_run=require_run)
 
 
 _source_options = (
@@ -176,7 +167,8 @@ def check(
     rules = registry.pick(rule_ids)
     submissions = _load(folders, repo, pr, ref)
     reports = [audit(Case(s, as_of or s.date), rules, restricted=bool(rule_ids)) for s in submissions]
-    _write(_render(reports, form, verbose, output), output)
+    words = {"verbose": verbose, "strict": strict, "exit_zero": exit_zero}
+    _write(_render(reports, form, output, require_run, **words), output)
     code = exit_code(reports, strict=strict, require_run=require_run)
     sys.exit(code if not exit_zero or code == TOOL_FAILED else 0)
 

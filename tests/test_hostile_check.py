@@ -200,7 +200,9 @@ def test_hostile_strings_stay_text_in_every_format(tmp_path: Path, form: str) ->
     claim = json.loads((LEGAL / "submission.json").read_text())
     claim |= {"name": NASTY, "author": NASTY, "val_bpb": NASTY, "track": NASTY}
     folder = folder_with(tmp_path, submission__json=json.dumps(claim).encode())
-    (folder / "a\x1b[31m@all <b>::error::x\n.py").write_text(f"x = {NASTY!r}\nimport {'a' * 300}\n", encoding="utf-8")
+    (folder / "a\x1b[31m@all <b>::error::x\n.py").write_text(
+        f"x = {NASTY!r}\nimport {'a' * 300}\n", encoding="utf-8"
+    )
     done = run("check", "--verbose", *(("--format", form)), folder)
     assert_clean(done, 1, 3)
     assert "\x1b" not in done.stdout
