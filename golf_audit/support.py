@@ -15,11 +15,11 @@ from typing import Literal
 from golf_audit.claims import Claim, Claims, SeedClaim
 from golf_audit.trainlog import Final, Log, Run
 
-How = Literal["seed+value", "name+value", "value", "seed+mean"]
+How = Literal["seed+value", "name+value", "value", "seed+near", "mean", "near"]
 Verdict = Literal["exact", "near", "worse", "better", "pre-quantisation", "none"]
 
 _NEAR = 2e-3
-"""bpb; a claim this close to a log of its own seed is a slip or a rounding, not another run."""
+"""bpb; a claim this close to a log is a slip or a rounding, not another run."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,11 @@ def find_support(claims: Claims, logs: Sequence[Log]) -> Support:
     runs = [run for log in logs for run in log.runs]
     search = _Search(claims, runs)
     lines = search.lines()
-    verdict, mean, value, headline = search.headline(lines)
-    used = {id(line.run) for line in lines}
+    verdict, mean, value = search.headline(lines)
     return Support(
         lines=tuple(lines),
-        unmatched=tuple(search.unmatched + headline),
-        others=tuple(_other(run, claims) for run in runs if id(run) not in used),
+        unmatched=tuple(search.unmatched),
+        others=_others(runs, lines, claims),
         verdict=verdict,
         mean=mean,
         value=value,
@@ -106,8 +105,8 @@ def find_support(claims: Claims, logs: Sequence[Log]) -> Support:
 
 
 def tolerance(claim: Claim[float]) -> float:
-    """How far a logged value may lie from a claim that was rounded (or cut) to its printed decimals."""
-    return 1.01 * 10.0 ** -min(claim.decimals or 8, 8)
+    """How far a logged value may lie from a claim that was rounded, or cut, to its printed decimals."""
+    return float(1.01 * 10.0 ** -min(claim.decimals or 8, 8))
 
 
 class _Search:
@@ -118,51 +117,59 @@ class _Search:
         self.unmatched: list[Unmatched] = []
 
     def lines(self) -> list[Supported]:
-        """One line per claimed seed that a log confirms, else the line that equals the headline."""
-        found = [line for seed in self._seeds() if (line := self._seed(seed)) is not None]
-        if found:
+        """One line per claimed seed that a log confirms; without any, what stands behind the headline."""
+        scored = self.claims.scored_seeds
+        found = [line for seed in scored if (line := self._seed(seed)) is not None]
+        claimed = self.claims.bpb
+        if found or claimed is None:
             return found
-        claimed = self.claims.bpb
-        if claimed is None:
-            return []
         single = _equal(self.runs, claimed)
         if single is not None:
-            run, final = single
-            return [Supported(run.any_seed, run, final, "value", claimed, final.bpb - claimed.value)]
-        return self._mean_lines(claimed)
+            return [_supported(single, "value", claimed)]
+        means = self._means(claimed)
+        if means and _error(means[0], claimed) <= tolerance(claimed):
+            return means[0]
+        return self._near(claimed, means)
 
-    def headline(self, lines: list[Supported]) -> tuple[Verdict, bool, float | None, list[Unmatched]]:
-        """How the headline relates to the lines: (verdict, is a mean, logged value, what is unmatched)."""
+    def headline(self, lines: list[Supported]) -> tuple[Verdict, bool, float | None]:
+        """How the headline relates to the lines: (verdict, whether it is their mean, the logged value)."""
         claimed = self.claims.bpb
         if claimed is None:
-            return "none", False, None, []
-        near = _headline(lines, claimed)
-        if near is not None and abs(near[1] - claimed.value) <= tolerance(claimed):
-            return "exact", near[0], near[1], []
-        single = _equal(self.runs, claimed)
-        if single is not None:
-            return "exact", False, single[1].bpb, []
-        if near is not None and abs(near[1] - claimed.value) <= _NEAR:
-            return "near", near[0], near[1], []
+            return "none", False, None
+        mean = fmean(line.final.bpb for line in lines) if len(lines) > 1 else None
+        options = [(True, mean)] if mean is not None else []
+        options += [(False, line.final.bpb) for line in lines]
+        for limit, verdict in ((tolerance(claimed), "exact"), (_NEAR, "near")):
+            for is_mean, value in options:
+                if abs(value - claimed.value) <= limit:
+                    return verdict, is_mean, value  # type: ignore[return-value]
+            single = _equal(self.runs, claimed) if verdict == "exact" else None
+            if single is not None:
+                return "exact", False, single[1].bpb
         missed = _miss(None, claimed, self.runs)
-        value = near[1] if near is not None else None
-        return missed.verdict, bool(near and near[0]), value, [missed]
-
-    def _seeds(self) -> list[SeedClaim]:
-        return [seed for seed in self.claims.seeds if seed.seed is not None or seed.bpb is not None]
+        self.unmatched.append(missed)
+        return (
+            missed.verdict,
+            mean is not None,
+            mean if mean is not None else options[0][1] if options else None,
+        )
 
     def _seed(self, seed: SeedClaim) -> Supported | None:
         """The line behind one claimed seed; what cannot be tied to a line is remembered as unmatched."""
-        if seed.bpb is None:
-            return None  # only listed: the mean decides
+        assert seed.bpb is not None
         own, named = self._of_seed(seed.seed)
-        for runs, how in ((own, "seed+value"), (named, "name+value"), (self.runs, "value")):
+        sources: tuple[tuple[list[Run], How], ...] = (
+            (own, "seed+value"),
+            (named, "name+value"),
+            (self.runs, "value"),
+        )
+        for runs, how in sources:
             pair = _equal(runs, seed.bpb)
             if pair is not None:
-                return Supported(seed.seed, pair[0], pair[1], how, seed.bpb, pair[1].bpb - seed.bpb.value)  # type: ignore[arg-type]
+                return _supported(pair, how, seed.bpb, seed.seed)
         close = _closest([*own, *named], seed.bpb)
         if close is not None and abs(close[1].bpb - seed.bpb.value) <= _NEAR:
-            return Supported(seed.seed, *close, "seed+value", seed.bpb, close[1].bpb - seed.bpb.value)
+            return _supported(close, "seed+near", seed.bpb, seed.seed)
         self.unmatched.append(_miss(seed.seed, seed.bpb, [*own, *named]))
         return None
 
@@ -174,60 +181,78 @@ class _Search:
         named = [run for run in self.runs if run.seed_from_name == seed and run not in own]
         return own, named
 
-    def _mean_lines(self, claimed: Claim[float]) -> list[Supported]:
-        """The runs whose mean is the headline: those of the listed seeds, else one run per seed of the folder."""
-        listed = [seed.seed for seed in self.claims.seeds if seed.seed is not None]
-        groups = _by_seed([run for run in self.runs if run.measured] or self.runs)
-        seeds = [seed for seed in listed if seed in groups] or list(groups)
-        if len(seeds) < 2:
+    def _means(self, claimed: Claim[float]) -> list[list[Supported]]:
+        """One result per seed, the same one for every seed, for each result they share; nearest mean first.
+
+        The seeds are the listed ones, else those of the folder; logs that tell no seeds apart count one each."""
+        measured = [run for run in self.runs if run.measured] or self.runs
+        groups = _by_seed(measured)
+        listed = [s.seed for s in self.claims.seeds if s.seed in groups]
+        chosen = [groups[seed] for seed in listed] if len(listed) > 1 else list(groups.values())
+        if len(chosen) < 2:
+            chosen = [[run] for run in measured]
+        if not 2 <= len(chosen) <= 12:
             return []
-        for name in _common_names([groups[seed] for seed in seeds]):
-            chosen = [(seed, *_last_named(groups[seed], name)) for seed in seeds]
-            if abs(fmean(final.bpb for _, _, final in chosen) - claimed.value) <= tolerance(claimed):
-                return [Supported(seed, run, final, "seed+mean", None, 0.0) for seed, run, final in chosen]
-        return []
+        rows = [[_last_named(runs, name) for runs in chosen] for name in _common_names(chosen)]
+        rows.append([_last(runs) for runs in chosen])
+        means = [[_supported(pair, "mean", None) for pair in row if pair is not None] for row in rows]
+        return sorted((m for m in means if len(m) == len(chosen)), key=lambda m: _error(m, claimed))
+
+    def _near(self, claimed: Claim[float], means: list[list[Supported]]) -> list[Supported]:
+        """The closest line or mean, when it is close enough to be meant."""
+        single = _closest(self.runs, claimed)
+        options = [*means[:1], *([[_supported(single, "near", claimed)]] if single is not None else [])]
+        best = min(options, key=lambda lines: _error(lines, claimed), default=None)
+        return best if best is not None and _error(best, claimed) <= _NEAR else []
 
 
-def _equal(runs: Iterable[Run], claimed: Claim[float]) -> tuple[Run, Final] | None:
-    """The result after quantisation that equals a claim at its precision: measured runs first, the last line first."""
-    hits = [
-        (run, final)
-        for run in runs
-        for final in reversed(run.finals)
-        if final.stage == "post" and abs(final.bpb - claimed.value) <= tolerance(claimed)
-    ]
-    # the line with the most digits says it best: `_exact` beside its four-decimal twin
-    return min(hits, key=lambda h: (not h[0].measured, round(abs(h[1].bpb - claimed.value), 9)), default=None)
+_Pair = tuple[Run, Final]
 
 
-def _closest(runs: Iterable[Run], claimed: Claim[float]) -> tuple[Run, Final] | None:
-    pairs = [(run, final) for run in runs for final in run.finals if final.stage == "post"]
-    return min(pairs, key=lambda p: abs(p[1].bpb - claimed.value), default=None)
+def _supported(pair: _Pair, how: How, claimed: Claim[float] | None, seed: int | None = None) -> Supported:
+    run, final = pair
+    difference = final.bpb - claimed.value if claimed is not None else 0.0
+    return Supported(seed if seed is not None else run.any_seed, run, final, how, claimed, difference)
 
 
-def _headline(lines: Sequence[Supported], claimed: Claim[float]) -> tuple[bool, float] | None:
-    """(is a mean, value): the one line, else the mean of the lines, whichever is closer to the headline."""
-    if not lines:
-        return None
-    singles = [(False, line.final.bpb) for line in lines]
-    means = [(True, fmean(line.final.bpb for line in lines))] if len(lines) > 1 else []
-    return min(means + singles, key=lambda option: (abs(option[1] - claimed.value) > tolerance(claimed), not option[0], 0.0)
-               if abs(option[1] - claimed.value) <= tolerance(claimed) else (True, False, abs(option[1] - claimed.value)))  # fmt: skip
+def _error(lines: Sequence[Supported], claimed: Claim[float]) -> float:
+    return abs(fmean(line.final.bpb for line in lines) - claimed.value)
+
+
+def _results(runs: Iterable[Run]) -> list[_Pair]:
+    """Every result after quantisation, the last of a run first."""
+    return [(run, final) for run in runs for final in reversed(run.finals) if final.stage == "post"]
+
+
+def _equal(runs: Iterable[Run], claimed: Claim[float]) -> _Pair | None:
+    """The result that equals a claim at its precision: output of a program before notes, a rounded value before one
+    that was cut, the line with the most digits, the last."""
+    hits = [pair for pair in _results(runs) if abs(pair[1].bpb - claimed.value) <= tolerance(claimed)]
+
+    def rank(pair: _Pair) -> tuple[bool, bool, int]:
+        rounded = round(pair[1].bpb, claimed.decimals or 8)
+        return not pair[0].measured, abs(rounded - claimed.value) > 1e-9, -min(pair[1].decimals, 8)
+
+    return min(hits, key=rank, default=None)
+
+
+def _closest(runs: Iterable[Run], claimed: Claim[float]) -> _Pair | None:
+    return min(_results(runs), key=lambda pair: abs(pair[1].bpb - claimed.value), default=None)
 
 
 def _miss(seed: int | None, claimed: Claim[float], runs: Sequence[Run]) -> Unmatched:
-    """Why a claimed number has no line: only a score before quantisation, or all logs are better or worse."""
-    for run in runs:
-        for final in run.finals:
-            if final.stage == "pre" and abs(final.bpb - claimed.value) <= tolerance(claimed):
-                return Unmatched(seed, claimed, "pre-quantisation", (run, final), final.bpb - claimed.value)
-    nearest = _closest([run for run in runs if run.measured] or runs, claimed)
+    """Why a claimed number has no line: only scores before quantisation equal it, or the logs are better or worse."""
+    early = [(run, final) for run in runs for final in run.finals if final.stage == "pre"]
+    for run, final in early:
+        if abs(final.bpb - claimed.value) <= tolerance(claimed):
+            return Unmatched(seed, claimed, "pre-quantisation", (run, final), final.bpb - claimed.value)
+    measured = [run for run in runs if run.measured] or runs
+    nearest = _closest(measured, claimed)
     if nearest is None:
         return Unmatched(seed, claimed, "none", None, None)
-    difference = nearest[1].bpb - claimed.value
-    best = min(final.bpb for run in runs for final in run.finals if final.stage == "post")
-    # "better": the claim lies under every result of the logs; "worse": some result is lower than the claim
-    return Unmatched(seed, claimed, "better" if claimed.value < best else "worse", nearest, difference)
+    best = min(final.bpb for _, final in _results(measured))
+    verdict: Verdict = "better" if claimed.value < best else "worse"
+    return Unmatched(seed, claimed, verdict, nearest, nearest[1].bpb - claimed.value)
 
 
 def _by_seed(runs: Sequence[Run]) -> dict[int, list[Run]]:
@@ -240,34 +265,49 @@ def _by_seed(runs: Sequence[Run]) -> dict[int, list[Run]]:
 
 def _common_names(groups: Sequence[list[Run]]) -> list[str]:
     """Names of results that every seed has, the one printed last first."""
-    names = [[f.name for run in runs for f in run.finals if f.stage == "post"] for runs in groups]
-    first = list(dict.fromkeys(reversed(names[0])))
-    return [name for name in first if all(name in other for other in names)]
+    names = [[final.name for _, final in _results(runs)] for runs in groups]
+    return [name for name in dict.fromkeys(names[0]) if all(name in other for other in names)]
 
 
-def _last_named(runs: Sequence[Run], name: str) -> tuple[Run, Final]:
-    return next(
-        (run, f)
-        for run in reversed(runs)
-        for f in reversed(run.finals)
-        if f.name == name and f.stage == "post"
-    )
+def _last_named(runs: Sequence[Run], name: str) -> _Pair | None:
+    """The last result of that name, with the most digits."""
+    pairs = [pair for pair in _results(reversed(runs)) if pair[1].name == name]
+    return max(pairs, key=lambda pair: min(pair[1].decimals, 8), default=None)
 
 
-def _other(run: Run, claims: Claims) -> Other:
-    """A run beside the claim, with the first reason that applies."""
-    seeds = {seed.seed for seed in claims.seeds}
+def _last(runs: Sequence[Run]) -> _Pair | None:
+    """The last result of all; an evaluation of saved weights comes after the training it evaluates."""
+    pairs = _results(sorted(runs, key=lambda run: run.trained))
+    return pairs[0] if pairs else None
+
+
+def _others(runs: Sequence[Run], lines: Sequence[Supported], claims: Claims) -> tuple[Other, ...]:
+    used = {id(line.run) for line in lines}
+    return tuple(Other(r.file, r.first_line, _why(r, lines, claims), r) for r in runs if id(r) not in used)
+
+
+def _why(run: Run, lines: Sequence[Supported], claims: Claims) -> str:
+    """The first reason that applies for a run that does not stand behind the claim."""
+    claimed = {seed.seed for seed in claims.seeds}
+    evaluated = [
+        line.run.file for line in lines if line.run.any_seed == run.any_seed and not line.run.trained
+    ]
     if not run.measured:
-        why = "notes, not the output of a run"
-    elif run.crash is not None and not run.finals:
-        why = "ended with an error before a result"
-    elif not any(final.stage == "post" for final in run.finals):
-        why = "holds no result after quantisation"
-    elif seeds and run.any_seed is not None and run.any_seed not in seeds:
-        why = f"seed {run.any_seed} is not claimed"
-    else:
-        why = "no result equals a claimed score"
-    return Other(run.file, run.first_line, why, run)
+        return "notes, not the output of a run"
+    if run.crash is not None and not run.finals:
+        return "ended with an error before a result"
+    if run.trained and run.any_seed is not None and evaluated:
+        return f"the training of seed {run.any_seed}, evaluated in {evaluated[0]}"
+    if not any(final.stage == "post" for final in run.finals):
+        return "holds no result after quantisation"
+    if claimed and run.any_seed is not None and run.any_seed not in claimed:
+        return f"seed {run.any_seed} is not claimed"
+    sizes = {line.run.world_size.value for line in lines if line.run.world_size is not None}
+    if run.world_size is not None and sizes and run.world_size.value not in sizes:
+        return f"on {run.world_size.value} GPUs, and no result equals a claimed score"
+    if run.any_seed is not None and any(line.seed == run.any_seed for line in lines):
+        return f"another run of seed {run.any_seed}, whose result is not the claimed one"
+    return "no result equals a claimed score"
 
 
 def _words(claims: Claims) -> str:

@@ -10,7 +10,7 @@ from golf_audit.trainlog.model import Final
 from golf_audit.trainlog.numbers import NUMBER, quote
 
 _BPB = re.compile(
-    r'(?<![\w.])"?(?P<key>(?:[A-Za-z]\w{0,40}_)?bpb(?:_[A-Za-z0-9]\w{0,40})?)"?\*{0,2}'
+    r'(?<![\w.])"?(?P<key>(?:[A-Za-z]\w{0,40}_)?bpb(?:_[A-Za-z0-9]\w{0,40})?)"?\*{0,2}(?: ?\([^()]{0,40}\))?'
     rf"(?:\s{{0,20}}[:=]\s{{0,20}}|\s{{1,4}})\*{{0,2}}(?P<number>{NUMBER})(?![\w%])",
     re.IGNORECASE,
 )
@@ -26,11 +26,11 @@ _PROGRESS = re.compile(
     re.IGNORECASE,
 )
 _COUNTER = re.compile(
-    r"(?<![a-z_])(?:step|epoch|chunk|batch|iter|iteration|seq)\s?[:=#\[]?\s?\d", re.IGNORECASE
+    r"(?<![a-z_])(?:step|epoch|chunk|batch|iter|iteration|seq|ci_local)\s?[:=#\[]?\s{0,4}\d", re.IGNORECASE
 )
 _NOT_A_SCORE = re.compile(
-    r"^(?:running|train|delta|gain|est|calib|cur|batch|chunk|improvement|target|baseline|sota|prev|previous|best_agree_gain)"
-    r"(?:_|$)|_(?:std|delta|gain|improvement|diff|target)$|^bpb_(?:std|delta|gain|improvement|diff|target)",
+    r"^(?:run|running|train|delta|gain|est|calib|cur|batch|chunk|improvement|target|baseline|sota|prev|previous|std|worst)_"
+    r"|(?:_|^)(?:minus|delta|gain|gap|std|sample)_|_(?:std|delta|gain|improvement|diff|target|gap)$",
     re.IGNORECASE,
 )
 _DIFFERENCE = re.compile(r"delta|improvement|(?<![a-z])(?:std|gap|target|baseline)(?![a-z])", re.IGNORECASE)
@@ -38,7 +38,7 @@ _DIFFERENCE = re.compile(r"delta|improvement|(?<![a-z])(?:std|gap|target|baselin
 _BEFORE_QUANTISATION = re.compile(
     r"pre[-_ ]?quant|before[-_ ]quant|un-?quantized|post[-_ ]?(?:ema|average|averaging|swa|lawa)(?![a-z])"
     r"|^(?:ema|swa|lawa|raw|fp32|bf16)(?:$|[_ :])|best_averaging|candidate_eval|^using |at step"
-    r"|^best (?:observed |val)"
+    r"|^best (?:observed |val)|(?:^|[_ ])(?:fp|fp32|bf16)(?:$|[_ :])(?!.{0,60}int\d)|post_train_(?:base|ema)|pre_export"
 )
 _PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
 _SETTING = re.compile(r"(?<!\w)[A-Za-z_]\w{0,30}[:=][^\s:=]{1,40}")

@@ -12,6 +12,9 @@ from golf_audit.model import Where
 
 T = TypeVar("T")
 
+_ROUNDED = 0.51e-4
+"""bpb; logs print many scores twice, with four and with eight decimals."""
+
 _FIGURE = re.compile(r"(?<![\w.])([A-Za-z_]\w{0,40})[:=] ?(-?\d[\d,_]{0,20}(?:\.\d{1,12})?)")
 
 
@@ -224,11 +227,15 @@ class Run:
         return tuple(phase for phase in self.phases if phase.kind == kind)
 
     def seconds_of(self, final: Final) -> EvalTime | None:
-        """The time of the evaluation that gave this result: printed on its line, else under its own tag."""
-        for time in self.evals:
-            if time.line == final.line:
-                return time
-        named = [time for time in self.evals if time.tag == final.name]
+        """The time of the evaluation that gave this result: on its line, on that of its twin with fewer digits or
+        another name (`_exact` lines and aliases print the score again), else under its own tag."""
+        on_line = {time.line: time for time in self.evals}
+        if final.line in on_line:
+            return on_line[final.line]
+        twins = [f for f in self.finals if f.line in on_line and abs(f.bpb - final.bpb) <= _ROUNDED]
+        if twins:
+            return on_line[min(twins, key=lambda f: (f.name != final.name, abs(f.line - final.line))).line]
+        named = [time for time in self.evals if final.name.startswith(time.tag)]
         return named[-1] if named else None
 
     @cached_property

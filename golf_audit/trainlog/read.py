@@ -24,10 +24,13 @@ _FIRST_STEP = re.compile(r"(?:step:\s{0,4})?[01]/\d+ ")
 _HEADER = re.compile(
     r"val_bpb:enabled|train_loader:|val_loader:|model_params:|logs/\S+$|Running Py|W\d{4} .{0,60}torch/distributed|seed:"
 )
-_NAMED_SEED = re.compile(r"(?:^|[_\-./])(?:seed|s)[_\-]?(\d{1,6})(?![\d])", re.IGNORECASE)
+_NAMED_SEED = re.compile(r"seed[_\-]?(\d{1,6})(?!\d)", re.IGNORECASE)
+_NAMED_SHORT = re.compile(r"(?:^|[_\-./])s[_\-]?(\d{1,6})(?![\da-z])", re.IGNORECASE)
 _NAMED_NUMBER = re.compile(
     r"(?:^|/)(?:train|log|run|eval|train_log)[_\-]?([1-9]\d{1,5})(?:\.\w+)+$", re.IGNORECASE
 )
+_SEVERAL = re.compile(r"seeds[_\-]?\d+[_\-]\d+", re.IGNORECASE)
+_STRIDES = (16, 32, 64, 128, 256, 512, 1024, 2048)  # `final_s64.log` names a stride
 
 
 def is_log(file: File) -> bool:
@@ -54,13 +57,44 @@ def read_log(file: File) -> Log:
 
 
 def seed_from_name(path: str) -> int | None:
-    """The seed in a path: `train_seed42.log`, `seed_7/train.log`, `s1337.txt`, `train_314.log`."""
+    """The seed in a path: `train_seed42.log`, `seed_7/train.log`, `s1337.txt`, `train_314.log`; not that of several."""
     name = path.rsplit("/", 1)[-1]
+    if _SEVERAL.search(name):
+        return None
     for text in (name, path):
         match = _NAMED_SEED.search(text) or _NAMED_NUMBER.search(text)
         if match is not None:
             return int(match[1])
+        short = _NAMED_SHORT.search(text)
+        if short is not None and int(short[1]) not in _STRIDES:
+            return int(short[1])
     return None
+
+
+def _distinct(runs: list[Run]) -> tuple[Run, ...]:
+    """A file that holds the same run twice (console output and log file joined) tells it once, the fuller copy."""
+    kept: dict[object, Run] = {}
+    for run in runs:
+        scores = tuple(final.bpb for final in run.finals)
+        key = (run.any_seed, run.steps.text if run.steps else "", scores) if scores else id(run)
+        other = kept.get(key)
+        if other is None or _fullness(run) > _fullness(other):
+            kept[key] = run
+    return tuple(run for run in runs if any(run is one for one in kept.values()))
+
+
+def _fullness(run: Run) -> int:
+    told = (
+        run.seed,
+        run.world_size,
+        run.gpu,
+        run.params,
+        run.val_tokens,
+        run.train_shards,
+        run.stop,
+        run.total_eval,
+    )
+    return sum(one is not None for one in told) + len(run.sizes) + len(run.phases)
 
 
 class _Splitter:
@@ -102,7 +136,9 @@ class _Splitter:
         self._release()
         named = seed_from_name(self.path)
         runs = [builder.finish(named) for builder in [*self.done, self.run]]
-        return tuple(run for run in runs if run.measured or run.finals or run.sizes or run.crash or run.seed)
+        return _distinct(
+            [run for run in runs if run.measured or run.finals or run.sizes or run.crash or run.seed]
+        )
 
     def _line(self, number: int, raw: str, line: str) -> None:
         if self.run.progressed or self.run.has_block:

@@ -67,7 +67,7 @@ _PLAIN_KEYS = frozenset(
 )
 _EVALUATION = re.compile(r"(?<![a-z])(?:eval|ppm|ngram|n_gram|sliding|slot|roundtrip|scor)")
 _NOT_DONE = re.compile(
-    r"reserv|budget|remaining|eta[=:]|limit|max_|target|(?<![a-z])(?:epoch|chunk|batch|step|rank|phase)s?[:=\[ ]{0,2}\d|rank\d"
+    r"reserv|budget|remaining|eta[=:]|limit|max_|targets? |(?<![a-z])(?:epoch|chunk|batch|step|rank|phase)s?[:=\[ ]{0,2}\d|rank\d"
 )
 
 _DATA: tuple[tuple[CalibrationData, re.Pattern[str]], ...] = (
