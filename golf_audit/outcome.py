@@ -1,7 +1,7 @@
 """From rulings to the word on a whole report and to the exit code (DESIGN section 4). Pure.
 
-    0  nothing failed and nothing is open        3  no fail, but a D rule that reading can decide is open
-    1  a D or I rule failed                      4  the tool itself failed on this submission
+0  nothing failed and nothing is open        3  no fail, but a D rule that reading can decide is open
+1  a D or I rule failed                      4  the tool itself failed on this submission
 """
 
 from __future__ import annotations

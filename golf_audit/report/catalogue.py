@@ -12,7 +12,7 @@ from pathlib import Path
 
 from golf_audit.model import Example, Rule, Track, Verdict
 from golf_audit.report import words
-from golf_audit.report.escape import PROSE_CAP, fence, html
+from golf_audit.report.escape import PROSE_CAP, fence
 
 NOT_CHECKED = (
     "tuning of constants on validation outcomes over many runs (K45)",
@@ -68,7 +68,7 @@ def readme(rules: Sequence[Rule]) -> str:
         "\n".join(f"- {what}" for what in NOT_CHECKED),
     ]
     for rule in rules:
-        head += [f"## {rule.id}", f"**{rule.title}.**", *_about(rule), *_examples(rule, folded=True)]
+        head += [f"## {rule.id}", f"**{rule.title}.**", *_about(rule), _titles(rule)]
     return "\n\n".join(head) + "\n"
 
 
@@ -85,20 +85,28 @@ def _about(rule: Rule) -> Iterator[str]:
         yield f"Precedents: {words.precedents(rule.precedents)}."
 
 
-def _examples(rule: Rule, folded: bool = False) -> Iterator[str]:
+def _titles(rule: Rule) -> str:
+    told = [f"- {e.verdict.value}: {e.title}" for e in _ordered(rule)]
+    return "\n".join([f"Examples, in full with `golf-audit rules {rule.id}`:", "", *told]) if told else ""
+
+
+def _examples(rule: Rule) -> Iterator[str]:
+    """Every example with the files that the one before it did not show yet."""
+    shown: set[tuple[str, str]] = set()
+    for example in _ordered(rule):
+        yield f"## {example.verdict.value}: {example.title}"
+        yield f"{example.track.value} track, law of {example.as_of}"
+        files = sorted(example.files.items())
+        same = [name for name, text in files if (name, text) in shown]
+        if same:
+            yield f"as above: {', '.join(f'`{name}`' for name in same)}"
+        yield from (_file(name, text) for name, text in files if name not in same)
+        shown |= set(files)
+
+
+def _ordered(rule: Rule) -> list[Example]:
     """Legal examples first: they show what to change to."""
-    order = sorted(rule.examples, key=lambda e: e.verdict is not Verdict.PASS)
-    for example in order:
-        title = f"{example.verdict.value}: {example.title}"
-        files = "\n\n".join(_file(name, text) for name, text in sorted(example.files.items()))
-        if folded:
-            yield f"<details><summary>{html(title)}</summary>\n\n{_context(example)}\n\n{files}\n\n</details>"
-        else:
-            yield f"## {title}\n\n{_context(example)}\n\n{files}"
-
-
-def _context(example: Example) -> str:
-    return f"{example.track.value} track, law of {example.as_of}"
+    return sorted(rule.examples, key=lambda e: e.verdict is not Verdict.PASS)
 
 
 def _file(name: str, text: str) -> str:

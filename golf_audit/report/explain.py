@@ -10,8 +10,8 @@ from rich.text import Text
 from golf_audit.errors import AuditError
 from golf_audit.model import Cite, Evidence, Finding, Report, Ruling, Verdict
 from golf_audit.report import catalogue, words
+from golf_audit.report.console import STYLE, apart, console_for, finished
 from golf_audit.report.escape import QUOTE_CAP, terminal
-from golf_audit.report.text import STYLE, apart, console_for, finished
 
 Line = tuple[int, str, str]
 """Columns of indentation, text, style."""
@@ -25,9 +25,7 @@ def render(report: Report, rule_id: str, *, color: bool | None = None, width: in
         raise AuditError(f"no ruling on {rule_id}: {crashed.error if crashed else 'the rule was not asked'}")
     console = console_for(color, width)
     title, word = f"{rule_id}  {ruling.rule.title}", ruling.verdict.value.upper()
-    console.print(
-        apart(terminal(title), word, console.width, "bold", STYLE.get(ruling.verdict, "bold green"))
-    )
+    console.print(apart(terminal(title), word, console.width, "bold", STYLE[ruling.verdict]))
     for indent, text, style in _page(report, ruling):
         console.print(Padding(Text(text, style=style, overflow="fold"), (0, 0, 0, indent)))
     return finished(console)

@@ -11,7 +11,9 @@ from golf_audit.outcome import fails, is_open, not_yet_run
 
 @dataclass(frozen=True)
 class Sections:
-    """The rulings of one report, each in exactly one place, in rule order within it (advisory ones last)."""
+    """The rulings of one report, each in exactly one place.
+
+    In rule order; among those that a reader acts on, advisory rules come last."""
 
     failed: tuple[Ruling, ...]
     needs_ruling: tuple[Ruling, ...]
@@ -29,17 +31,19 @@ class Sections:
 def sections(report: Report) -> Sections:
     """Sort the rulings of a report into the places where they are printed."""
 
-    def those(verdict: Verdict, waiting: bool = False) -> tuple[Ruling, ...]:
-        found = [r for r in report.rulings if r.verdict is verdict and not_yet_run(r) is waiting]
-        return tuple(sorted(found, key=lambda r: r.rule.severity is Severity.ADVISORY))
+    def those(verdict: Verdict, waiting: bool = False) -> list[Ruling]:
+        return [r for r in report.rulings if r.verdict is verdict and not_yet_run(r) is waiting]
+
+    def ranked(rulings: list[Ruling]) -> tuple[Ruling, ...]:
+        return tuple(sorted(rulings, key=lambda r: r.rule.severity is Severity.ADVISORY))
 
     return Sections(
-        failed=those(Verdict.FAIL),
-        needs_ruling=those(Verdict.NEEDS_RULING),
-        undetermined=those(Verdict.UNDETERMINED),
-        not_yet_run=those(Verdict.UNDETERMINED, waiting=True),
-        not_applicable=those(Verdict.NOT_APPLICABLE),
-        holds=those(Verdict.PASS),
+        failed=ranked(those(Verdict.FAIL)),
+        needs_ruling=ranked(those(Verdict.NEEDS_RULING)),
+        undetermined=ranked(those(Verdict.UNDETERMINED)),
+        not_yet_run=tuple(those(Verdict.UNDETERMINED, waiting=True)),
+        not_applicable=tuple(those(Verdict.NOT_APPLICABLE)),
+        holds=tuple(those(Verdict.PASS)),
     )
 
 

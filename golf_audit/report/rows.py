@@ -1,0 +1,98 @@
+"""What stands under the heading of a ruling, as labelled rows; every text is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from golf_audit.model import Evidence, Finding, Report, Ruling, Verdict, Where
+from golf_audit.report import words
+from golf_audit.report.escape import QUOTE_CAP, terminal
+from golf_audit.report.sections import notes
+
+EVIDENCE_CAP = 12
+"""Pieces of evidence of one finding without --verbose."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: a label, what it says, the position that shows it, and the line found there."""
+
+    label: str
+    says: str
+    at: str = ""
+    quote: str = ""
+
+
+def ruling_rows(report: Report, ruling: Ruling, verbose: bool) -> Iterator[Row]:
+    """The demand, the findings with law and evidence, precedents, what to change, where to read more.
+
+    The first finding in full; the others in a row each, unless `verbose`."""
+    yield Row("demand", terminal(ruling.rule.title))
+    for index, finding in enumerate(words.judged(ruling)):
+        if index == 0 or verbose:
+            yield from _finding(ruling, finding, verbose)
+        else:
+            where = words.decisive(finding)
+            yield Row("also", terminal(finding.message), at(where) if where else "")
+    found = words.precedents_of(ruling)
+    if found:
+        yield Row("precedent", terminal(found))
+    yield from (Row("to change", change) for change in _changes(ruling))
+    yield from supply_rows(ruling)
+    yield from (evidence_row(note, "note") for note in notes(ruling))
+    yield Row("more", f"golf-audit explain {submission_argument(report)} {ruling.rule.id}")
+
+
+def supply_rows(ruling: Ruling) -> Iterator[Row]:
+    """What is missing and the command that would supply it."""
+    for unmet in ruling.assessment.unmet:
+        if unmet.missing != ruling.reason:
+            yield Row("missing", terminal(unmet.missing))
+        if unmet.supply:
+            yield Row("supply", terminal(unmet.supply))
+
+
+def evidence_row(evidence: Evidence, label: str = "") -> Row:
+    """One piece of evidence, labelled by its kind unless another label is given."""
+    where, name = evidence.where, label or words.label(evidence.kind)
+    if where is None:
+        return Row(name, terminal(evidence.says))
+    return Row(name, terminal(evidence.says), at(where), terminal(where.quote, QUOTE_CAP))
+
+
+def at(where: Where) -> str:
+    """A position for a terminal."""
+    return terminal(words.position(where))
+
+
+def submission_argument(report: Report) -> str:
+    """How to name the submission in a command."""
+    if report.head.pr is not None:
+        return f"--repo CLONE --pr {report.head.pr}"
+    return f"--repo CLONE --ref {terminal(report.head.commit[:12])}" if report.head.commit else "FOLDER"
+
+
+def _finding(ruling: Ruling, finding: Finding, verbose: bool) -> Iterator[Row]:
+    if not ruling.reason.startswith(finding.message):
+        yield Row("finding", terminal(finding.message))
+    yield from _evidence(finding, verbose)
+    own, *others = words.laws(ruling.rule, finding)
+    yield Row("law", f"{terminal(own)}: {terminal(finding.law.says)}")
+    yield from (Row("law", terminal(other)) for other in others)
+
+
+def _evidence(finding: Finding, verbose: bool) -> Iterator[Row]:
+    """The evidence, without a computed figure that only repeats the message."""
+    told: Sequence[Evidence] = [e for e in finding.evidence if e.where or e.says != finding.message]
+    shown = told if verbose else told[:EVIDENCE_CAP]
+    yield from (evidence_row(e) for e in shown)
+    if len(told) > len(shown):
+        yield Row("", f"and {len(told) - len(shown)} more (--verbose lists them)")
+
+
+def _changes(ruling: Ruling) -> list[str]:
+    told = dict.fromkeys(f.to_change for f in words.judged(ruling) if f.to_change)
+    if not told and ruling.verdict is Verdict.FAIL:
+        return [f"as in the legal example: golf-audit rules {ruling.rule.id}"]
+    return [terminal(change) for change in told]
