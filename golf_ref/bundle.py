@@ -9,9 +9,11 @@ import ast
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import packages_distributions, version
@@ -57,10 +59,14 @@ def claimed_tag(cfg: Cfg) -> str:
 
 
 def run_script(folder: Path, seed: int, data_dir: Path) -> Path:
-    """Run the folder's script once, as a participant would; returns its log."""
-    environ = {**os.environ, "SEED": str(seed), "DATA_PATH": str(data_dir.resolve())}
-    subprocess.run([sys.executable, SCRIPT], cwd=folder, env=environ, check=True)
-    return folder / f"train_seed{seed}.log"
+    """Run a copy of the folder's script once, as a participant would, and keep its log in the folder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copy(folder / SCRIPT, scratch)
+        # A relative path, so that the log's settings do not name this machine's folders.
+        Path(scratch, "data").symlink_to(data_dir.resolve(), target_is_directory=True)
+        environ = {**os.environ, "SEED": str(seed), "DATA_DIR": "data"}
+        subprocess.run([sys.executable, SCRIPT], cwd=scratch, env=environ, check=True)
+        return Path(shutil.copy(Path(scratch, f"train_seed{seed}.log"), folder))
 
 
 def read_run(cfg: Cfg, log: Path) -> Run:
@@ -152,7 +158,7 @@ def readme(cfg: Cfg, runs: list[Run], author: Author, folder: Path) -> str:
 
 {author.blurb}
 
-**val_bpb {mean:.8f}**: mean over {len(runs)} seed(s) of the line `{tag}` of each log.
+**val_bpb {mean:.8f}**: the line `{tag}` of each log, mean over {len(runs)} seeds.
 
 | seed | val_loss | val_bpb | model bytes | code bytes | total bytes | evaluation s | log |
 |---|---|---|---|---|---|---|---|

@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from golf_ref import config
-from golf_ref.config import Cfg, Setting
+from golf_ref.config import Cfg, DataCfg, Setting, override
 
 RULE = "# " + 100 * "-"
 # In the order of the computation; a module may import only from those above it.
@@ -63,6 +63,7 @@ if __name__ == "__main__":
 
 def make_script(cfg: Cfg) -> str:
     """Source of a script that runs cfg without golf_ref; ValueError if two modules define the same name."""
+    cfg = override(cfg, [f"data_dir={DataCfg.data_dir}"])  # where the shards lie is not part of a submission
     bodies = [config_section(cfg)]
     imports = ast.parse("import os\nfrom dataclasses import dataclass, fields").body
     owners = dict.fromkeys(top_level_names(ast.parse(bodies[0]).body), "config")
@@ -171,7 +172,8 @@ def import_lines(imports: list[ast.stmt], owners: dict[str, str]) -> list[str]:
         for alias in node.names:
             bound = alias.asname or alias.name.split(".")[0]
             text = f"{alias.name} as {alias.asname}" if alias.asname else alias.name
-            meaning = f"{node.module}.{text}" if isinstance(node, ast.ImportFrom) else f"module {bound}"
+            module = f"module {alias.name if alias.asname else bound}"
+            meaning = f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else module
             if bound in owners or meanings.setdefault(bound, meaning) != meaning:
                 raise ValueError(f"{bound} would mean {meaning} and {meanings.get(bound, owners.get(bound))}")
             if isinstance(node, ast.ImportFrom):

@@ -22,12 +22,11 @@ def draw_report(report_file: Path, picture: Path) -> None:
     rate.set(title="learning rate", xlabel="step", ylabel="multiplier", ylim=(0, 1.05))
     names = [stage["tag"].removeprefix("diagnostic ") for stage in report["stages"]]
     values = [stage["score"]["val_bpb"] for stage in report["stages"]]
-    bars = stages.barh(names, values)
-    stages.bar_label(bars, fmt="%.4f", padding=2)
-    low, high = min(values), max(values)
-    stages.set(
-        title="bits per byte by stage",
-        xlim=(low - 0.2 * (high - low) - 0.01, high + 0.25 * (high - low) + 0.01),
-    )
+    stages.plot(values, names, "o")  # points, not bars: the axis does not start at zero
+    for name, value in zip(names, values, strict=True):
+        stages.annotate(f"{value:.4f}", (value, name), xytext=(6, 0), textcoords="offset points", va="center")
+    stages.set(title="bits per byte by stage")
+    stages.margins(x=0.25, y=0.1)
+    stages.grid(axis="x", alpha=0.3)
     stages.invert_yaxis()
     figure.savefig(picture, dpi=150)

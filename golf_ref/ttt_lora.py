@@ -131,7 +131,8 @@ def evaluate_lora_ttt(
             score_group(model, lora, group.documents, val_tokens, board, cfg)
         scored_groups += queue[i : i + ranks.world]
         documents_scored += sum(len(group.documents) for group in queue[i : i + ranks.world])
-        if boundaries and documents_scored >= boundaries[0]:
+        more = i + ranks.world < len(queue)
+        if more and boundaries and documents_scored >= boundaries[0]:
             board.share(0, len(target_bytes_N))
             chosen = shortest_scored(scored_groups, boundaries.pop(0))
             phase = f"{phases - len(boundaries)}/{phases}"
