@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -105,8 +105,13 @@ def _render(
         return text.render(reports, color=color, require_run=require_run, **words)
     from golf_audit.report import github, jsonreport, markdown, sarif
 
-    renderers = {"json": jsonreport, "markdown": markdown, "sarif": sarif, "github": github}
-    return renderers[form].render(reports, require_run=require_run)
+    renderers: dict[str, Callable[..., str]] = {
+        "json": jsonreport.render,
+        "markdown": markdown.render,
+        "sarif": sarif.render,
+        "github": github.render,
+    }
+    return renderers[form](reports, require_run=require_run)
 
 
 _source_options = (
@@ -117,9 +122,12 @@ _source_options = (
 )
 
 
-def _with(options: Iterable[Any]) -> Any:
-    def decorate(function: Any) -> Any:
-        for option in reversed(tuple(options)):
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _with(options: Sequence[Callable[[Function], Function]]) -> Callable[[Function], Function]:
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
             function = option(function)
         return function
 
@@ -215,6 +223,34 @@ def unpack(folder: Path | None, repo: Path | None, pr: int | None, ref: str | No
     for submission in _load((folder,) if folder else (), repo, pr, ref):
         for line in write_layers(submission.sources, target / submission.name if repo else target):
             click.echo(terminal(str(line)))
+
+
+@cli.command()
+@click.argument("clone", type=click.Path(path_type=Path))
+@click.option("--prs", metavar="N,N-M", help="Only these pull requests; default all of the clone.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; default one per core.")
+@click.option("--rule", "rule_ids", multiple=True, metavar="ID", help="Only this rule or family; repeatable.")
+@click.option("--format", "form", type=click.Choice(("jsonl", "csv")), default="jsonl", show_default=True)
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Default golf-audit-sweep.*"
+)
+@click.option("--fresh", is_flag=True, help="Audit everything again instead of resuming OUTPUT.")
+def sweep(
+    clone: Path,
+    prs: str | None,
+    jobs: int | None,
+    rule_ids: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    fresh: bool,
+) -> None:
+    """Audit many pull requests of a clone in parallel. Interrupt it and start it again: it resumes.
+
+    Writes one JSON line per pull request (and the table with --format csv), and prints a summary."""
+    from golf_audit.sweep.command import sweep_clone
+
+    crashed = sweep_clone(clone, prs, jobs, rule_ids, form, output, fresh)
+    sys.exit(TOOL_FAILED if crashed else 0)
 
 
 @cli.command()

@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from golf_audit import __version__
+from golf_audit import __version__, registry
+from golf_audit.audit import audit
 from golf_audit.errors import AuditError
+from golf_audit.gitclone import Clone
+from golf_audit.load import load_pull_request, load_ref
+from golf_audit.pullrequest import additions
+from golf_audit.submission import Case
 from golf_audit.sweep.row import SCHEMA, row_of
 
 
@@ -60,7 +66,7 @@ def _in_processes(
                         del running[future]
                         yield from rows
             except BrokenProcessPool:
-                # Every head in flight is suspect. Each is tried again alone; one that dies alone is the crash.
+                # Every head in flight is suspect. Each is tried again alone; one that dies then is the crash.
                 lost = list(running.values())
                 if alone:
                     for target in lost[0]:
@@ -70,22 +76,30 @@ def _in_processes(
 
 
 def _grouped(clone: Path, targets: Sequence[Target]) -> list[list[Target]]:
-    """Heads with the same set of scripts side by side, largest groups first, in order of their numbers."""
-    from golf_audit.gitclone import Clone
-
+    """Heads that add the same scripts, byte for byte, side by side: their parse is then shared."""
     groups: dict[str, list[Target]] = {}
     with Clone(clone) as git:
         for target in targets:
-            groups.setdefault(_script_key(git, target), []).append(target)
+            groups.setdefault(_scripts(git, target), []).append(target)
     return list(groups.values())
 
 
-def _script_key(git: Any, target: Target) -> str:
-    """A cheap stand-in for "the same work": the head's commit. Unreadable heads stay alone."""
+def _scripts(git: Clone, target: Target) -> str:
+    """The blob ids of the Python files that a head adds; a head without any, or unreadable, stands alone."""
+    alone = f"#{target.pr} {target.ref}"
     try:
-        return str(git.resolve_pr(target.pr) if not target.ref else git.resolve(target.ref))
+        added = additions(git, git.resolve(target.ref) if target.ref else git.resolve_pr(target.pr))
     except AuditError:
-        return f"#{target.pr} {target.ref}"
+        return alone  # the same error comes up, and is reported, when the head is audited
+    inside = tuple(f"{folder}/" for folder in added.folders)
+    blobs = (c.new for c in added.changes if c.path.endswith(".py") and c.path.startswith(inside))
+    return " ".join(sorted(blobs)) or alone
+
+
+@cache
+def _opened(clone: Path) -> Clone:
+    """The clone, opened once in each worker process."""
+    return Clone(clone)
 
 
 class _Task:
@@ -99,18 +113,13 @@ class _Task:
         return [self.one(target) for target in group]
 
     def one(self, target: Target) -> dict[str, Any]:
-        from golf_audit import registry
-        from golf_audit.audit import audit
-        from golf_audit.load import load_pull_request, load_ref
-        from golf_audit.submission import Case
-
         started = time.perf_counter()
         head = target.ref
         try:
             if target.ref:
-                found = load_ref(self.clone, target.ref)
+                found = load_ref(_opened(self.clone), target.ref)
             else:
-                found = load_pull_request(self.clone, target.pr)
+                found = load_pull_request(_opened(self.clone), target.pr)
             entries = []
             for submission in found:
                 head = submission.head.commit
