@@ -88,15 +88,13 @@ def _evidence(evidence: Sequence[Evidence]) -> Iterator[Line]:
 
 
 def _missing(ruling: Ruling) -> Iterator[Line]:
-    for unmet in ruling.assessment.unmet:
-        yield 2, terminal(unmet.missing), ""
-        if unmet.supply:
-            yield 5, f"supplied by: {terminal(unmet.supply)}", ""
+    yield from ((2, terminal(what), "") for what in dict.fromkeys(u.missing for u in ruling.assessment.unmet))
+    yield from ((5, f"supplied by: {terminal(what)}", "") for what in words.supply(ruling))
 
 
 def _changes(ruling: Ruling) -> Iterator[str]:
     told = ruling.assessment
-    yield from (terminal(f.to_change) for f in told.findings if f.to_change)
+    yield from (terminal(change) for change in words.changes(ruling))
     if ruling.verdict is Verdict.NEEDS_RULING:
         yield "an organiser's ruling, which enters as a citation of the rule"
     if ruling.verdict is Verdict.UNDETERMINED and told.unmet:

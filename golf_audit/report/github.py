@@ -99,7 +99,7 @@ def _of_ruling(report: Report, ruling: Ruling, require_run: bool) -> Iterator[An
 
 def _undecided(group: Sequence[Ruling], require_run: bool) -> Annotation:
     ids = tuple(r.rule.id for r in group)
-    supply = [f"supplied by: {u.supply}" for u in group[0].assessment.unmet if u.supply]
+    supply = [f"supplied by: {what}" for what in words.supply(group[0])]
     level = min((_level(r, require_run) for r in group), key=LEVELS.index)
     title = f"{' '.join(ids)} {group[0].verdict.value}"
     return Annotation(level, ids, title, "\n".join([group[0].reason, *supply]))

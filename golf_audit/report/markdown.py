@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from golf_audit import __version__
-from golf_audit.model import Evidence, Report, Ruling, Verdict, Where
+from golf_audit.model import Evidence, Report, Ruling, Severity, Verdict, Where
 from golf_audit.outcome import fails, is_open, verdict
 from golf_audit.report import words
 from golf_audit.report.escape import code, fence, html, markdown, path
@@ -67,13 +67,7 @@ def _to_do(report: Report, require_run: bool) -> str:
     failed = [r for r in split.failed if fails(r)]
     if failed:
         first = failed[0]
-        changes = [f.to_change for f in first.assessment.findings if f.to_change]
-        advice = (
-            markdown(changes[0])
-            if changes
-            else f"see the legal example in `golf-audit rules {first.rule.id}`"
-        )
-        return f"**To change ({first.rule.id}):** {advice}"
+        return f"**To change ({first.rule.id}):** {markdown(words.changes(first)[0].rstrip('.'))}."
     undecided = [r for r in report.rulings if is_open(r, require_run=require_run)]
     disputed = " ".join(r.rule.id for r in undecided if r.verdict is Verdict.NEEDS_RULING)
     missing = " ".join(r.rule.id for r in undecided if r.verdict is Verdict.UNDETERMINED)
@@ -97,7 +91,8 @@ def _table_rows(report: Report) -> Iterator[str]:
 
 def _row(rulings: Sequence[Ruling], where: str, law: str) -> str:
     ids = " ".join(r.rule.id for r in rulings)
-    what = f"**{rulings[0].verdict.value}** {markdown(words.reason(rulings[0]))}"
+    mark = " (advisory)" if all(r.rule.severity is Severity.ADVISORY for r in rulings) else ""
+    what = f"**{rulings[0].verdict.value}**{mark} {markdown(words.reason(rulings[0]))}"
     return f"| {ids} | {what} | {where} | {law} |"
 
 
@@ -120,8 +115,10 @@ def _details(report: Report, name_folder: bool) -> Iterator[str]:
     for ruling in split.failed + split.needs_ruling:
         yield _folded(f"{of}{ruling.rule.id}: {html(ruling.rule.title)}", _ruling_details(ruling))
     for group in grouped(split.undetermined):
+        lines = _ruling_details(group[0])
         ids = " ".join(r.rule.id for r in group)
-        yield _folded(f"{of}{ids}: what is missing", _ruling_details(group[0]))
+        if lines:
+            yield _folded(f"{of}{ids}: what is missing", lines)
     yield _folded(f"{of}The other rules", list(_rest(report)))
     yield _folded(f"{of}Configuration as run", _settings(report))
 
@@ -133,24 +130,24 @@ def _folded(summary: str, lines: Sequence[str]) -> str:
 
 
 def _ruling_details(ruling: Ruling) -> list[str]:
-    told = ruling.assessment
     lines = []
+    law = None
     for finding in words.judged(ruling):
         lines.append(f"{markdown(finding.message)}\n")
         lines += [_item(e) for e in finding.evidence[:_EVIDENCE_CAP]]
         if len(finding.evidence) > _EVIDENCE_CAP:
             lines.append(f"- and {len(finding.evidence) - _EVIDENCE_CAP} more in the JSON report")
-        own, *others = (markdown(law) for law in words.laws(ruling.rule, finding))
-        lines.append(f"\nLaw: {'; '.join([f'{own}: {markdown(finding.law.says)}', *others])}\n")
-        if finding.to_change:
-            lines.append(f"To change: {markdown(finding.to_change)}\n")
+        lines[-1] += "\n"
+        if finding.law != law:
+            own, *others = (markdown(cite) for cite in words.laws(ruling.rule, finding))
+            lines.append(f"Law: {'; '.join([f'{own}: {markdown(finding.law.says)}', *others])}\n")
+        law = finding.law
+    lines += [f"To change: {markdown(change)}\n" for change in words.changes(ruling)]
     found = words.precedents_of(ruling)
     if found:
         lines.append(f"Precedents: {markdown(found)}\n")
-    for unmet in told.unmet:
-        lines.append(f"- missing: {markdown(unmet.missing)}")
-        if unmet.supply:
-            lines.append(f"  supplied by: {code(unmet.supply)}")
+    lines += [f"- missing: {markdown(what)}" for what in words.missing(ruling)]
+    lines += [f"- supplied by: {markdown(what)}" for what in words.supply(ruling)]
     lines += [_item(note, "note") for note in notes(ruling)]
     return lines
 
@@ -182,14 +179,17 @@ def _rest(report: Report) -> Iterator[str]:
 
 
 def _settings(report: Report) -> list[str]:
-    ordered = sorted(report.configuration, key=lambda s: str(s.name))
+    """The settings that depart from the code's defaults first: they decide what was run."""
+    ordered = sorted(report.configuration, key=lambda s: (words.default(s) is None, str(s.name)))
     if not ordered:
         return ["No setting could be read."]
-    lines = ["| setting | value | from |", "|---|---|---|"]
+    lines = ["| setting | value | default in code | from |", "|---|---|---|---|"]
     for setting in ordered[:_SETTINGS_CAP]:
         at = f" {_at(setting.where, in_table=True)}" if setting.where else ""
+        default = words.default(setting)
         name, value = code(setting.name, in_table=True), code(setting.value, in_table=True)
-        lines.append(f"| {name} | {value} | {setting.origin.value}{at} |")
+        other = code(default, in_table=True) if default is not None else ""
+        lines.append(f"| {name} | {value} | {other} | {setting.origin.value}{at} |")
     if len(ordered) > _SETTINGS_CAP:
         lines.append(f"\nand {len(ordered) - _SETTINGS_CAP} more in the JSON report")
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from golf_audit.model import Evidence, Finding, Report, Ruling, Verdict, Where
+from golf_audit.model import Evidence, Finding, Report, Ruling, Where
 from golf_audit.report import words
 from golf_audit.report.escape import QUOTE_CAP, terminal
 from golf_audit.report.sections import notes
@@ -38,7 +38,7 @@ def ruling_rows(report: Report, ruling: Ruling, verbose: bool) -> Iterator[Row]:
     found = words.precedents_of(ruling)
     if found:
         yield Row("precedent", terminal(found))
-    yield from (Row("to change", change) for change in _changes(ruling))
+    yield from (Row("to change", terminal(change)) for change in words.changes(ruling))
     yield from supply_rows(ruling)
     yield from (evidence_row(note, "note") for note in notes(ruling))
     yield Row("more", f"golf-audit explain {submission_argument(report)} {ruling.rule.id}")
@@ -46,11 +46,8 @@ def ruling_rows(report: Report, ruling: Ruling, verbose: bool) -> Iterator[Row]:
 
 def supply_rows(ruling: Ruling) -> Iterator[Row]:
     """What is missing and the command that would supply it."""
-    for unmet in ruling.assessment.unmet:
-        if unmet.missing != ruling.reason:
-            yield Row("missing", terminal(unmet.missing))
-        if unmet.supply:
-            yield Row("supply", terminal(unmet.supply))
+    yield from (Row("missing", terminal(what)) for what in words.missing(ruling))
+    yield from (Row("supply", terminal(what)) for what in words.supply(ruling))
 
 
 def evidence_row(evidence: Evidence, label: str = "") -> Row:
@@ -89,10 +86,3 @@ def _evidence(finding: Finding, verbose: bool) -> Iterator[Row]:
     yield from (evidence_row(e) for e in shown)
     if len(told) > len(shown):
         yield Row("", f"and {len(told) - len(shown)} more (--verbose lists them)")
-
-
-def _changes(ruling: Ruling) -> list[str]:
-    told = dict.fromkeys(f.to_change for f in words.judged(ruling) if f.to_change)
-    if not told and ruling.verdict is Verdict.FAIL:
-        return [f"as in the legal example: golf-audit rules {ruling.rule.id}"]
-    return [terminal(change) for change in told]

@@ -102,7 +102,7 @@ def _result(report: Report, ruling: Ruling, finding: Finding) -> Object:
 
 
 def _without_finding(report: Report, ruling: Ruling) -> Object:
-    supply = "; ".join(u.supply for u in ruling.assessment.unmet if u.supply)
+    supply = "; ".join(words.supply(ruling))
     text = f"{ruling.verdict.value}: {ruling.reason.rstrip('.')}." + (
         f" Supplied by: {supply}" if supply else ""
     )

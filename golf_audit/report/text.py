@@ -104,12 +104,13 @@ class _Page:
     def _block(self, rulings: Sequence[Ruling]) -> Iterator[RenderableType]:
         """One ruling, or several undetermined ones that lack the same thing."""
         first, alone = rulings[0], len(rulings) == 1
-        advisory = "  [advisory]" if alone and first.rule.severity is Severity.ADVISORY else ""
-        ids = " ".join(r.rule.id for r in rulings)
+        advisory = alone and first.rule.severity is Severity.ADVISORY
+        word, style = _WORD[first.verdict], STYLE[first.verdict]
+        if advisory and first.verdict is Verdict.FAIL:
+            word, style = "ADVISORY", STYLE["open"]
+        title = terminal(words.reason(first)) + ("  [advisory]" if advisory and word != "ADVISORY" else "")
         yield Text()
-        yield heading(
-            _WORD[first.verdict], ids, terminal(words.reason(first)) + advisory, STYLE[first.verdict]
-        )
+        yield heading(word, " ".join(r.rule.id for r in rulings), title, style)
         rows = list(ruling_rows(self.report, first, self.verbose) if alone else supply_rows(first))
         if rows:
             yield self._rows(rows)
@@ -178,6 +179,8 @@ class _Page:
         for setting in sorted(self.report.configuration, key=lambda s: str(s.name)):
             place = at(setting.where) if setting.where else ""
             value = terminal(f"{setting.name}={setting.value}", QUOTE_CAP)
+            default = words.default(setting)
+            value += f"  (default in code: {terminal(default, QUOTE_CAP)})" if default is not None else ""
             table.add_row(Text(value), Text(setting.origin.value, style="dim"), Text(place, style="cyan"))
         return Padding(table, (0, 0, 0, 2))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from golf_audit.model import (
     Authority,
@@ -107,9 +108,35 @@ def precedents(found: Sequence[Precedent]) -> str:
 
 
 def precedents_of(ruling: Ruling) -> str:
-    """Precedents that the findings name, else those of the rule."""
-    named = [p for finding in ruling.assessment.findings for p in finding.precedents]
+    """Precedents that the findings name, else those of the rule; none where nothing was found."""
+    named = [p for finding in judged(ruling) for p in finding.precedents]
+    if not judged(ruling):
+        return ""
     return precedents(list(dict.fromkeys(named)) or ruling.rule.precedents)
+
+
+def missing(ruling: Ruling) -> list[str]:
+    """Premises that could not be checked, each once, without those that the reason already names."""
+    return list(dict.fromkeys(u.missing for u in ruling.assessment.unmet if u.missing not in ruling.reason))
+
+
+def supply(ruling: Ruling) -> list[str]:
+    """What would supply the missing premises, each once."""
+    return list(dict.fromkeys(u.supply for u in ruling.assessment.unmet if u.supply))
+
+
+def changes(ruling: Ruling) -> list[str]:
+    """What to change, each once; the legal example where a failed rule's findings do not say."""
+    told = list(dict.fromkeys(f.to_change for f in judged(ruling) if f.to_change))
+    if not told and ruling.verdict is Verdict.FAIL:
+        return [f"as in the legal example: golf-audit rules {ruling.rule.id}"]
+    return told
+
+
+def default(setting: Any) -> str | None:
+    """The code's default of a runconfig.Setting, where the run departs from it."""
+    found = next((s.value for s in setting.overridden if s.origin.value == "code"), None)
+    return found if found != setting.value else None
 
 
 def plural(count: int, noun: str) -> str:
