@@ -41,6 +41,14 @@ _SHELL_FENCES = frozenset(
 _PROMPT = re.compile(r"^(\s*)(?:\$|%|[\w.@~:/-]{1,40}[$#]) (?=\S)")
 
 
+FILE_CAP = 24
+"""Documents, and scripts, of one folder that are read for commands."""
+COMMAND_CAP = 600
+"""Commands of one folder, loops unrolled, that are kept; the largest real folder has 108."""
+FOLLOW_CAP = 24
+"""Commands of one document that are followed into a shell script."""
+
+
 @dataclass(frozen=True)
 class Found:
     """Every command of a folder's documents and scripts, and what in them was not followed."""
@@ -61,8 +69,9 @@ def read_commands(tree: FileTree) -> Found:
     """All commands of the folder: README first, then other Markdown, then shell scripts, by path."""
     commands: list[Command] = []
     skipped: list[Fault] = []
-    scripts = {file.path: file for file in tree.matching(".sh", ".bash")}
-    for file in sorted(tree.matching(".md"), key=lambda f: (f.path.count("/"), not _is_readme(f), f.path)):
+    scripts = {file.path: file for file in tree.matching(".sh", ".bash")[:FILE_CAP]}
+    documents = sorted(tree.matching(".md"), key=lambda f: (f.path.count("/"), not _is_readme(f), f.path))
+    for file in documents[:FILE_CAP]:
         commands.extend(_of_document(file, scripts))
     for file in scripts.values():
         shell = Shell()
@@ -72,7 +81,7 @@ def read_commands(tree: FileTree) -> Found:
             Fault(f"{what} was not followed", _where(file.path, lines, n)) for n, what in shell.skipped
         )
         commands.extend(_commands(shell.calls, file.path, lines, Origin.SHELL))
-    return Found(tuple(commands), tuple(skipped))
+    return Found(tuple(commands[:COMMAND_CAP]), tuple(skipped))
 
 
 def _is_readme(file: File) -> bool:
@@ -93,13 +102,15 @@ def _of_document(file: File, scripts: Mapping[str, File]) -> Iterator[Command]:
     """The commands of one document's code blocks. A block that only exports prepares the blocks after it."""
     lines = _lines(file)
     setup = Shell()
+    followed = 0
     for block in _blocks(lines):
         shell = Shell(dict(setup.variables), set(setup.exported))
         shell.read(block.text, block.line)
         found = list(_commands(shell.calls, file.path, lines, Origin.README))
         if found:
             for command in found:
-                yield _through_script(command, scripts)
+                followed += command.program.endswith(".sh")
+                yield _through_script(command, scripts) if followed <= FOLLOW_CAP else command
         elif listed := _listing(block, file.path, lines):
             yield listed
         else:

@@ -32,7 +32,7 @@ class Helper:
     parameters: tuple[str, ...]
     key: str
     default: str | None  # the parameter that gives the default
-    fixed: ast.expr | None  # the default when no parameter gives it
+    fixed: ast.expr | None  # the default when the call does not give one
     kind: str
 
 
@@ -71,35 +71,36 @@ def aliases(nodes: list[ast.AST]) -> frozenset[str]:
     return frozenset(found)
 
 
+_Key = tuple[ast.expr, ast.expr | None, str]
+"""Name, default and kind of a read."""
+
+
 class Environment:
-    """All reads of one tree, helper functions included."""
+    """All reads of one tree, calls of helper functions included; those inside a helper's own body are not."""
 
     def __init__(self, tree: Tree, nodes: list[ast.AST]) -> None:
         self._tree = tree
         self._aliases = aliases(nodes)
         self._helpers: dict[str, Helper] = {}
+        possible = [node for node in nodes if isinstance(node, (ast.Call, ast.Subscript))]
         for _ in range(2):  # a helper may call another helper
-            for node in nodes:
+            for node in possible:
                 self._learn(node)
+        found = ((node, self._key(node)) for node in possible)
+        self.reads = {node: key for node, key in found if key and not self._belongs_to_helper(node, key[0])}
 
     def read(self, node: ast.AST) -> Read | None:
-        """The read that a node is, None for any other node and inside a helper's own body."""
-        key = self._key(node)
-        if key is None:
+        """The read that a node is, None for any other node."""
+        if not isinstance(node, (ast.Call, ast.Subscript)) or node not in self.reads:
             return None
-        name_node, default, kind = key
+        name_node, default, kind = self.reads[node]
         known, name = self._tree.evaluate(name_node)
-        if isinstance(node, ast.expr) and not self._belongs_to_helper(node, name_node):
-            return Read(node, name if known and isinstance(name, str) else None, default, kind)
-        return None
+        return Read(node, name if known and isinstance(name, str) else None, default, kind)
 
-    def _key(self, node: ast.AST) -> tuple[ast.expr, ast.expr | None, str] | None:
-        """(name, default, kind) expressions of a read or of a call of a helper."""
-        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+    def _key(self, node: ast.Call | ast.Subscript) -> _Key | None:
+        if isinstance(node, ast.Subscript):
             known = is_environ(node.value) or dotted(node.value) in self._aliases
-            return (node.slice, None, "") if known else None
-        if not isinstance(node, ast.Call):
-            return None
+            return (node.slice, None, "") if known and isinstance(node.ctx, ast.Load) else None
         if _is_getter(node.func, self._aliases) and node.args:
             default = node.args[1] if len(node.args) > 1 else _keyword(node, "default")
             return node.args[0], default, ""
@@ -110,10 +111,10 @@ class Environment:
         default = _argument(node, helper, helper.default) if helper.default else None
         return (name, default or helper.fixed, helper.kind) if name is not None else None
 
-    def _learn(self, node: ast.AST) -> None:
+    def _learn(self, node: ast.Call | ast.Subscript) -> None:
         """Register the function around a read whose name is one of the function's parameters."""
         key = self._key(node)
-        if key is None or not isinstance(key[0], ast.Name) or not isinstance(node, ast.expr):
+        if key is None or not isinstance(key[0], ast.Name):
             return
         function = self._tree.scope(node)
         if isinstance(function, (ast.Module, ast.ClassDef)):
@@ -123,14 +124,26 @@ class Environment:
             return
         default = key[1].id if isinstance(key[1], ast.Name) and key[1].id in parameters else None
         default = default or next((p for p in parameters if p in ("default", "fallback")), None)
+        fixed = _parameter_default(function, default) if default else key[1]
         kind = key[2] or _declared_kind(function, name) or use(self._tree, Read(node, None, None)).kind
-        self._helpers[name] = Helper(parameters, key[0].id, default, None if default else key[1], kind)
+        self._helpers[name] = Helper(parameters, key[0].id, default, fixed, kind)
 
     def _belongs_to_helper(self, node: ast.expr, name: ast.expr) -> bool:
         function = self._tree.scope(node)
         if isinstance(function, (ast.Module, ast.ClassDef)) or not isinstance(name, ast.Name):
             return False
-        return name.id in _signature(function, self._tree)[1]
+        called, parameters = _signature(function, self._tree)
+        return called in self._helpers and name.id in parameters
+
+
+def _parameter_default(function: Function, parameter: str) -> ast.expr | None:
+    """The default of a function's own parameter."""
+    arguments = function.args
+    named = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    given = dict(zip(reversed(named), reversed(arguments.defaults), strict=False))
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    given.update({a.arg: value for a, value in pairs if value is not None})
+    return given.get(parameter)
 
 
 def _keyword(call: ast.Call, name: str) -> ast.expr | None:

@@ -252,14 +252,13 @@ class _Reader:
 
 def _configuration_classes(tree: Tree, environment: Environment) -> frozenset[str]:
     """Classes that hold settings: dataclasses, those named so, and those whose body reads the environment."""
-    found = set()
+    owners = (tree.class_of(node) for node in environment.reads)
+    found = {owner.name for owner in owners if owner is not None}
     for node in tree.parents:
         if isinstance(node, ast.ClassDef):
             decorators = (d.func if isinstance(d, ast.Call) else d for d in node.decorator_list)
             if _CONFIG_CLASS.search(node.name) or any(dotted(d).endswith("dataclass") for d in decorators):
                 found.add(node.name)
-        elif environment.read(node) is not None and (owner := tree.class_of(node)) is not None:
-            found.add(owner.name)
     return frozenset(found)
 
 

@@ -43,6 +43,11 @@ _SWITCH = {"on": "True", "enabled": "True", "off": "False", "disabled": "False"}
 """Words for a switch; in code they may mean themselves, so only a comparison takes them so."""
 
 
+def is_switch(text: str) -> bool:
+    """True for on, off, enabled and disabled."""
+    return text.lower() in _SWITCH
+
+
 def same_place(a: str, b: str) -> bool:
     """True for two paths to one name: ./data and /workspace/pr1797/data differ by machine, not by setting."""
     ours, theirs = a.rstrip("/"), b.rstrip("/")

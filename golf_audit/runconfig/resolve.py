@@ -11,7 +11,7 @@ from golf_audit.filetree import FileTree
 from golf_audit.model import Where
 from golf_audit.runconfig.code import Code, read_code
 from golf_audit.runconfig.commands import read_commands
-from golf_audit.runconfig.literals import rounds_to, same, same_place
+from golf_audit.runconfig.literals import is_switch, literal, rounds_to, same, same_place
 from golf_audit.runconfig.model import Command, Conflict, Knob, Origin, RunConfig, Setting
 from golf_audit.runconfig.names import Names
 from golf_audit.runconfig.printed import printed
@@ -26,6 +26,8 @@ _OWN = re.compile(r"seed|run_?(?:id|name)|log_?file", re.IGNORECASE)
 _LABEL = re.compile(r"seed|run_?(?:id|name)|.*log_?(?:file|dir|path)?|.*(?:path|dir|files)", re.IGNORECASE)
 """Names whose value tells runs or machines apart: no reason to prefer one command to another."""
 _STAND_IN_DEPTH = 5
+_UNSUPPORTED_RUNS = 24
+"""Runs that are compared when none supports the claim."""
 
 
 def resolve(
@@ -36,12 +38,15 @@ def resolve(
     names = Names.of(code.knobs, code.derived)
     found = read_commands(tree)
     resolver = _Resolver(tree, code, names, sources, found.commands, _claimed(claims, names))
-    runs = _runs(logs, support)
-    views = [resolver.view(run, agreed=not support.runs, among=runs) for run in runs] or [resolver.view(None)]
+    runs = tuple(support.runs)
+    if runs:
+        views = [resolver.view(resolver.logged(run)) for run in runs]
+    else:
+        views = [resolver.view(resolver.agreed([run for log in logs for run in log.runs]))]
     first = views[0]
     return RunConfig(
         settings=first.settings,
-        per_seed=_per_seed(runs, views),
+        per_seed=_per_seed(runs, views) if len(runs) > 1 else {},
         conflicts=first.conflicts,
         commands=tuple(
             replace(c, chosen=any(c is o for v in views for o in v.commands)) for c in found.commands
@@ -51,11 +56,6 @@ def resolve(
         undecided=first.undecided,
         unresolved=code.faults + found.skipped,
     )
-
-
-def _runs(logs: Sequence[Log], support: Support) -> tuple[Run, ...]:
-    """The runs behind the claim; every run of the folder when none is known to be."""
-    return tuple(support.runs) or tuple(run for log in logs for run in log.runs)
 
 
 def _claimed(claims: Claims, names: Names) -> Settings:
@@ -108,7 +108,7 @@ class _Resolver:
         self.knobs = _by_name(code.knobs, names)
         self.known = frozenset(self.knobs)
         # the README's spelling of a name that the code does not have comes first
-        self.offers = [(c, self._named(c)) for c in commands if _runs_the_script(c, sources)]
+        self.offers = [(command, self._named(command)) for command in _of_the_run(commands, sources)]
 
     def _named(self, command: Command) -> Settings:
         """The command's settings under canonical names, switches with the value they stand for."""
@@ -121,14 +121,8 @@ class _Resolver:
             named[name] = replace(setting, name=name, value=value)
         return named
 
-    def view(self, run: Run | None, *, agreed: bool = False, among: Sequence[Run] = ()) -> _View:
-        """Resolve for one run. `agreed`: no run is known to support the claim, only what all say counts."""
-        logged = self._logged(run) if run is not None else {}
-        if agreed and len(among) > 1:
-            others = [self._logged(other) for other in among if other is not run]
-            logged = {
-                n: s for n, s in logged.items() if all(n in o and same(o[n].value, s.value) for o in others)
-            }
+    def view(self, logged: Settings) -> _View:
+        """Resolve for one run, or for what several agree on."""
         readings: dict[str, list[Setting]] = {}
         _add(readings, logged)
         believed, contradicted = self._believed(logged)
@@ -153,12 +147,18 @@ class _Resolver:
         undecided = {name: believed.command.where for name in names if name not in logged}
         return _View(settings, conflicts, (believed.command,), undecided)
 
-    def _logged(self, run: Run) -> Settings:
+    def agreed(self, runs: Sequence[Run]) -> Settings:
+        """Where no run is known to support the claim, only what every run says counts."""
+        first, *others = [self.logged(run) for run in runs[:_UNSUPPORTED_RUNS]] or [{}]
+        return {n: s for n, s in first.items() if all(n in o and same(o[n].value, s.value) for o in others)}
+
+    def logged(self, run: Run) -> Settings:
         """The dump of hyperparameters, then what the run prints in passing."""
         found: Settings = {}
         for key, reading in run.hyperparameters.items():
             name = self.names.canonical(key)
-            found.setdefault(name, Setting(name, reading.value, Origin.LOG, reading.where(run.file)))
+            if _fits(reading.value, self.knobs.get(name, ())):
+                found.setdefault(name, Setting(name, reading.value, Origin.LOG, reading.where(run.file)))
         file = self.tree.get(run.file)
         if file is not None:
             for key, (value, where) in printed(file, run, self.names.aliases.__contains__).items():
@@ -240,6 +240,17 @@ class _Resolver:
         return self.code.reads(name, self.known)
 
 
+def _fits(value: str, knobs: Sequence[Knob]) -> bool:
+    """False for a printed word where the code takes a number: `parallel_residual:active=1` is no setting."""
+    kinds = {knob.kind for knob in knobs}
+    return (
+        not kinds
+        or not kinds <= {"int", "float", "bool"}
+        or not isinstance(literal(value), str)
+        or is_switch(value)
+    )
+
+
 def _by_name(knobs: Iterable[Knob], names: Names) -> dict[str, list[Knob]]:
     found: dict[str, list[Knob]] = {}
     for knob in knobs:
@@ -247,15 +258,15 @@ def _by_name(knobs: Iterable[Knob], names: Names) -> dict[str, list[Knob]]:
     return found
 
 
-def _runs_the_script(command: Command, sources: Sources) -> bool:
-    """True for a command of an executed file, of a shell script, and for a listing of settings.
+def _of_the_run(commands: Sequence[Command], sources: Sources) -> list[Command]:
+    """Commands of an executed file or of a shell script, and listings of settings.
 
-    READMEs also name the script as it was called elsewhere: a train*.py that is not in the folder."""
+    Where there is none, commands of a train*.py: READMEs name the script as it was called elsewhere."""
     executed = {file.rsplit("/", 1)[-1] for file in sources.executed}
-    held = {file.rsplit("/", 1)[-1] for file in sources.modules}
-    if command.program in executed or command.program.endswith(".sh") or not command.script:
-        return True
-    return command.program.startswith("train") and command.program not in held
+    own = [c for c in commands if c.program in executed or c.program.endswith(".sh") or not c.script]
+    if any(c.program in executed for c in own):
+        return own
+    return [c for c in commands if c in own or c.program.startswith("train")]
 
 
 def _add(readings: dict[str, list[Setting]], more: Settings) -> None:
@@ -338,8 +349,6 @@ def _respelled(value: str, knobs: Sequence[Knob]) -> str:
 
 def _per_seed(runs: Sequence[Run], views: Sequence[_View]) -> dict[int, Settings]:
     """By seed, the settings in which the runs differ; the first run of a seed stands for it."""
-    if len(runs) < 2:
-        return {}
     every = sorted(frozenset().union(*(view.settings for view in views)))
     differing = [name for name in every if not _unanimous(name, views)]
     found: dict[int, Settings] = {}

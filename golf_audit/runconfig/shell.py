@@ -19,6 +19,10 @@ CALL_CAP = 400
 """Simple commands taken from one text."""
 DEPTH_CAP = 12
 """Nesting of compound commands, and of ${X:-${Y:-...}}, that is followed."""
+SKIP_CAP = 20
+"""Places per script that are listed as not followed."""
+VALUE_CAP = 4_000
+"""Characters of one value; a script that doubles a variable 200 times does not get further."""
 STEP_CAP = 20_000
 """Statements read, loop rounds counted."""
 
@@ -68,7 +72,7 @@ class Shell:
                 return
             self.steps += 1
             if depth > DEPTH_CAP or self.steps > STEP_CAP or len(self.calls) >= CALL_CAP:
-                self.skipped.append((cursor.line, "the rest: nested too deep or too long"))
+                self._skip(cursor.line, "the rest: nested too deep or too long")
                 cursor.to_end()
                 return
             self._statement(cursor, word, depth, conditional)
@@ -80,15 +84,19 @@ class Shell:
             cursor.advance()
             self._branches(cursor, "fi" if word == "if" else "done", depth)
         elif word == "case":
-            self.skipped.append((cursor.line, "a `case` statement"))
+            self._skip(cursor.line, "a `case` statement")
             self._forget(cursor.past("esac"))
         elif word == "function" or cursor.defines_function():
-            self.skipped.append((cursor.line, "a shell function"))
+            self._skip(cursor.line, "a shell function")
             self._forget(cursor.past("}"))
         elif word in ("{", "}", "!", "do", "then", "done", "fi", "else", "elif", "esac"):
             cursor.advance()
         else:
             self._simple(cursor.statement(), conditional)
+
+    def _skip(self, line: int, what: str) -> None:
+        if (line, what) not in self.skipped and len(self.skipped) < SKIP_CAP:
+            self.skipped.append((line, what))
 
     def _forget(self, words: list[Word]) -> None:
         """What code that is not followed may set is unknown from here on."""
@@ -103,7 +111,7 @@ class Shell:
         head = cursor.statement()
         start = cursor.after_do()
         if start is None:
-            self.skipped.append((line, "a loop without `do`"))
+            self._skip(line, "a loop without `do`")
             return
         name = head[0].plain if head else ""
         listed = len(head) > 2 and head[1].plain == "in"
@@ -172,7 +180,7 @@ class Shell:
             return value
         old = self.variables.get(name)
         known = old is not None and old.text is not None and value.text is not None
-        return Value(f"{old.text}{value.text}" if known and old else None, word.line)
+        return Value(f"{old.text}{value.text}"[:VALUE_CAP] if known and old else None, word.line)
 
     def _expand(self, word: Word) -> Value:
         """The word with its variables filled in; what is known of it is in `plain`."""
@@ -185,7 +193,8 @@ class Shell:
                 piece = self.variables[text].plain
             pieces.append(piece or "")
         whole = "".join(pieces)
-        return Value(whole if known else None, word.line, whole)
+        known = known and len(whole) <= VALUE_CAP
+        return Value(whole if known else None, word.line, whole[:VALUE_CAP])
 
     def _variable(self, inner: str) -> str | None:
         """$X, ${X}, ${X:-default}, ${X:=default}, ${X:+other}; None for anything else."""

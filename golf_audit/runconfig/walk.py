@@ -14,6 +14,8 @@ Scalar = int | float | bool | str | None
 
 _DEPTH = 12
 """Levels of one constant expression that are evaluated."""
+_LENGTH = 4_000
+"""Characters of a string that is put together."""
 
 
 @dataclass
@@ -66,7 +68,10 @@ class Tree:
         if node is None or depth > _DEPTH:
             return unknown
         if isinstance(node, ast.Constant):
-            return (True, node.value) if isinstance(node.value, (int, float, str, type(None))) else unknown
+            value = node.value
+            if isinstance(value, int) and value.bit_length() > 64:
+                return unknown  # CPython refuses to print integers of more than 4,300 digits
+            return (True, value) if isinstance(value, (int, float, str)) or value is None else unknown
         if isinstance(node, ast.Name):
             return self._lookup(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -126,7 +131,8 @@ class Tree:
             if not known:
                 return False, None
             parts.append(str(part))
-        return True, "".join(parts)
+        whole = "".join(parts)
+        return (True, whole) if len(whole) <= _LENGTH else (False, None)
 
 
 def _converted(name: str, value: Scalar) -> tuple[bool, Scalar]:
