@@ -117,16 +117,17 @@ class Clone:
     def resolve(self, ref: str) -> str:
         """The commit behind a branch, tag, full ref name, HEAD or (short) commit id; `~2^` may follow."""
         match = _REF.fullmatch(ref)
+        shown = repr(ref[:100])
         if match is None or ref.startswith("-") or ".." in ref or "@{" in ref:
-            raise CloneError(f"{ref!r}: not a ref that can be read; name a branch, a tag or a commit")
+            raise CloneError(f"{shown}: not a ref that can be read; name a branch, a tag or a commit")
         oid = self._named(match["name"]) or match["name"]
         if _OID.fullmatch(oid) is None:
-            raise CloneError(f"{ref!r}: no such branch, tag or commit in this clone")
+            raise CloneError(f"{shown}: no such branch, tag or commit in this clone")
         wanted = f"{oid}{match['steps']}^{{commit}}"
         try:
             answer = self._git.run("rev-parse", "--verify", "--end-of-options", wanted)
         except CloneError:
-            raise CloneError(f"{ref!r}: no such commit in this clone{self._shallow}") from None
+            raise CloneError(f"{shown}: no such commit in this clone{self._shallow}") from None
         return _text(answer).split()[-1]
 
     def _named(self, name: str) -> str | None:

@@ -18,11 +18,11 @@ from golf_audit.model import Track
 
 HOME = "records"
 """The folder of the challenge's repository that submissions are handed in to."""
+CLAIM = "submission.json"
 
 _SCRIPT = re.compile(r"train_gpt.*\.py")
 _ANY_SCRIPT = re.compile(r".*train.*\.py", re.IGNORECASE)
 _LOG = re.compile(r".*\.(?:log|out|stdout)|.*(?:log|train|seed).*\.txt", re.IGNORECASE)
-_CLAIM = "submission.json"
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ def submission_folders(added: Iterable[str]) -> list[str]:
         _record_folder(folder, contents) for folder, names in contents.items() if _at_home(folder, names)
     }
     scripts = {f: n for f, n in contents.items() if f and not _below(f, HOME) and _any(_SCRIPT, n)}
-    found |= {folder for folder, names in scripts.items() if _CLAIM in names and folder.count("/") < 2}
+    found |= {folder for folder, names in scripts.items() if CLAIM in names and folder.count("/") < 2}
     found.discard("")
     if not found:
-        found = {f for f, names in scripts.items() if _CLAIM in names or _readme(names) or _any(_LOG, names)}
+        found = {f for f, names in scripts.items() if CLAIM in names or _readme(names) or _any(_LOG, names)}
         found = found if len(found) == 1 else set()
     return sorted(folder for folder in found if not any(_below(folder, other) for other in found - {folder}))
 
@@ -118,7 +118,7 @@ def submission_folders(added: Iterable[str]) -> list[str]:
 def _at_home(folder: str, names: set[str]) -> bool:
     if not _below(folder, HOME):
         return False
-    if _CLAIM in names or _any(_SCRIPT, names):
+    if CLAIM in names or _any(_SCRIPT, names):
         return True
     return _readme(names) and (_any(_LOG, names) or _any(_ANY_SCRIPT, names))
 
@@ -165,7 +165,7 @@ class _Carried:
 
     def _same(self, folder: str, twin: str) -> bool:
         names = [path.removeprefix(f"{folder}/") for path in self._added if path.startswith(f"{folder}/")]
-        decisive = [name for name in names if name == _CLAIM or _SCRIPT.fullmatch(name)]
+        decisive = [name for name in names if name == CLAIM or _SCRIPT.fullmatch(name)]
         pairs = [(self._added[f"{folder}/{n}"], self._main.get(f"{twin}/{n}")) for n in decisive]
         return bool(pairs) and all(new == old or self._text(new) == self._text(old) for new, old in pairs)
 
