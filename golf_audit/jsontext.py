@@ -34,7 +34,7 @@ class Position:
 
 @dataclass(frozen=True)
 class JsonProblem:
-    """What is wrong with a text, and where. `fatal`: no value could be read. Not `invalid`: it is JSON still."""
+    """What is wrong with a text, and where. `fatal`: no value could be read. Not `invalid`: still JSON."""
 
     message: str
     line: int

@@ -1,8 +1,9 @@
 """Which log lines stand behind the claim: decided once, for every rule (DESIGN section 7).
 
 A claimed seed is sought in the runs of that seed, its value among their results after quantisation, the last
-result first; a file named after the seed but printing another counts too, and says so. The headline is tied to one
-seed, else to the mean over seeds. Subsets are never tried blindly: with three decimals some combination always fits.
+result first; a file named after the seed but printing another counts too, and says so. Without claimed values
+the headline is sought as one line, else as the mean over seeds. Subsets are never tried: with three decimals
+some combination always fits.
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ class _Search:
         return None
 
     def _of_seed(self, seed: int | None) -> tuple[list[Run], list[Run]]:
-        """Runs that print the seed, and runs whose file is named after it while they print none or another."""
+        """Runs that print the seed, and runs named after it by their file that print none or another."""
         if seed is None:
             return [], []
         own = [run for run in self.runs if run.seed is not None and run.seed.value == seed]
@@ -184,7 +185,7 @@ class _Search:
     def _means(self, claimed: Claim[float]) -> list[list[Supported]]:
         """One result per seed, the same one for every seed, for each result they share; nearest mean first.
 
-        The seeds are the listed ones, else those of the folder; logs that tell no seeds apart count one each."""
+        The seeds are the listed ones, else those of the folder; logs that share a seed count one each."""
         measured = [run for run in self.runs if run.measured] or self.runs
         groups = _by_seed(measured)
         listed = [s.seed for s in self.claims.seeds if s.seed in groups]
@@ -225,8 +226,8 @@ def _results(runs: Iterable[Run]) -> list[_Pair]:
 
 
 def _equal(runs: Iterable[Run], claimed: Claim[float]) -> _Pair | None:
-    """The result that equals a claim at its precision: output of a program before notes, a rounded value before one
-    that was cut, the line with the most digits, the last."""
+    """The result that equals a claim at its precision: a program's output before notes, a rounded value
+    before one that was cut, the line with the most digits, the last."""
     hits = [pair for pair in _results(runs) if abs(pair[1].bpb - claimed.value) <= tolerance(claimed)]
 
     def rank(pair: _Pair) -> tuple[bool, bool, int]:
@@ -241,7 +242,7 @@ def _closest(runs: Iterable[Run], claimed: Claim[float]) -> _Pair | None:
 
 
 def _miss(seed: int | None, claimed: Claim[float], runs: Sequence[Run]) -> Unmatched:
-    """Why a claimed number has no line: only scores before quantisation equal it, or the logs are better or worse."""
+    """Why a claimed number has no line: only scores before quantisation equal it, or all results differ."""
     early = [(run, final) for run in runs for final in run.finals if final.stage == "pre"]
     for run, final in early:
         if abs(final.bpb - claimed.value) <= tolerance(claimed):

@@ -185,7 +185,7 @@ def _text(document: Document, raw: Mapping[str, Any], names: tuple[str, ...]) ->
 
 
 def _env(document: Document, raw: Mapping[str, Any]) -> dict[str, Claim[str]]:
-    """Settings in blocks named env, config, hyperparameters ... and `NAME=value` words in lists or commands."""
+    """Settings in blocks named env, config, hyperparameters ..., and `NAME=value` words of commands."""
     found: dict[str, Claim[str]] = {}
     for key, value in raw.items():
         low, pointer = key.lower(), step("", key)

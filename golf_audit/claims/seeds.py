@@ -49,10 +49,41 @@ _STEPS = (
     "num_steps",
     "stop_step",
 )
-_TRAIN = ("train_time_s", "train_time_ms", "train_time", "training_time_seconds", "train_time_seconds", "wallclock_seconds",
-          "train_seconds", "train_wallclock_s", "train_s", "training_time_s", "wallclock_s", "train_ms")  # fmt: skip
-_EVAL = ("eval_time_s", "eval_time_ms", "eval_time", "eval_time_seconds", "eval_seconds", "eval_s", "ttt_eval_time_s",
-         "ttt_time_s", "total_eval_time_s", "eval_ms", "eval_wallclock_s", "ttt_eval_time_ms")  # fmt: skip
+_TRAIN = (
+    "train_time_s",
+    "train_time_ms",
+    "train_time",
+    "train_time_seconds",
+    "training_time_seconds",
+    "training_time_s",
+    "train_seconds",
+    "train_s",
+    "train_ms",
+    "train_wallclock_s",
+    "wallclock_seconds",
+    "wallclock_s",
+)
+_EVAL = (
+    "eval_time_s",
+    "eval_time_ms",
+    "eval_time",
+    "eval_time_seconds",
+    "eval_seconds",
+    "eval_s",
+    "eval_ms",
+    "eval_wallclock_s",
+    "total_eval_time_s",
+    "ttt_eval_time_s",
+    "ttt_eval_time_ms",
+    "ttt_time_s",
+)
+_FIGURES = (
+    ("loss", LOSS),
+    ("bytes_total", BYTES_TOTAL),
+    ("steps", _STEPS),
+    ("train_s", _TRAIN),
+    ("eval_s", _EVAL),
+)
 
 
 @dataclass
@@ -90,13 +121,7 @@ class _Found:
     def record(self, seed: int | None, label: str, pointer: str, record: Mapping[str, Any]) -> None:
         """An object that describes one run of one seed."""
         self.add(seed, label, pointer)
-        for metric, names in (
-            ("loss", LOSS),
-            ("bytes_total", BYTES_TOTAL),
-            ("steps", _STEPS),
-            ("train_s", _TRAIN),
-            ("eval_s", _EVAL),
-        ):
+        for metric, names in _FIGURES:
             self._first(seed, label, pointer, metric, named(record, names))
         self._first(seed, label, pointer, "bpb", scores(record))
 
@@ -110,7 +135,7 @@ class _Found:
 
 
 def read_seeds(document: Document, owner: Mapping[str, Any]) -> tuple[SeedClaim, ...]:
-    """Every claimed seed, each once, with what is said of it; decoys such as retracted results are left out."""
+    """Every claimed seed, each once, with its figures; decoys such as retracted results are left out."""
     found = _Found(document)
     _object(found, owner, "", "", _DEPTH)
     return tuple(found.seeds.values())

@@ -134,7 +134,7 @@ def scores(owner: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _lateness(key: str) -> int:
-    """Of several scores the one that comes last in an evaluation is meant: test-time training, sliding, plain."""
+    """Of several scores the last one of an evaluation is meant: test-time training, sliding, plain."""
     low = key.lower()
     late = ("ttt", "final", "slot", "ngram", "mix", "ppm")
     return 0 if any(word in low for word in late) else 1 if "slid" in low or "sw_" in low else 2

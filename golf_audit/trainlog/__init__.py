@@ -1,6 +1,6 @@
-"""Training and evaluation logs as typed readings (dialects in research/formats.md, section b).
+"""Training and evaluation logs as typed readings, two dialects and their many relatives.
 
-`read_logs(tree)` gives one Log per file and in it one Run per run of a program. Every reading keeps its line."""
+`read_logs(tree)` gives one Log per file and in it one Run per run of a program."""
 
 from golf_audit.trainlog.dump import source_digest
 from golf_audit.trainlog.model import (

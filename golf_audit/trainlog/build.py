@@ -194,7 +194,7 @@ class RunBuilder:
             stop=self.stop,
             evals=tuple(self.evals),
             total_eval=self.total_eval,
-            phases=tuple(self._with_data(phase) for phase in self.phases),
+            phases=times.without_repeats([self._with_data(phase) for phase in self.phases]),
             sizes=tuple(self.sizes),
             scored=tuple(self.scored),
             dump=self.dump,

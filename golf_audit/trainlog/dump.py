@@ -8,12 +8,13 @@ import re
 from golf_audit.trainlog.model import Dump
 
 _STARTS = re.compile(
-    r"(?:import [A-Za-z_][\w.]*(?: as \w+)?\s*(?:,|;|#|$)|from [\w.]+ import |def \w+\(|class \w+[(:]|@[a-z][\w.]*(?:\(|$)"
-    r'|"""|if __name__ ==)'
+    r"(?:import [A-Za-z_][\w.]*(?: as \w+)?\s*(?:,|;|#|$)|from [\w.]+ import |def \w+\(|class \w+[(:]"
+    r'|@[a-z][\w.]*(?:\(|$)|"""|if __name__ ==)'
 )
 _ENDS = re.compile(
-    r"={20,}\s*$|(?:step:\s?\d+/\d+|\d+/\d+) +(?:train|val)_loss|Hyperparameters:\s*$|seed:\s?\d+\s*$|model_params:\s?\d"
-    r"|Running (?:PyTorch|Python) |logs/\S+$|train_loader:dataset|val_loader:shards|train_shards:\s?\d|warmup_step:\s?\d"
+    r"={20,}\s*$|(?:step:\s?\d+/\d+|\d+/\d+) +(?:train|val)_loss|Hyperparameters:\s*$|seed:\s?\d+\s*$"
+    r"|model_params:\s?\d|Running (?:PyTorch|Python) |logs/\S+$|train_loader:dataset|val_loader:shards"
+    r"|train_shards:\s?\d|warmup_step:\s?\d"
     r"|val_bpb:enabled|stopping_early: \w|(?:Serialized|Total submission|Code)\b[^{}()\"']{1,60}: \d+ bytes"
     r"|[A-Za-z][\w \-:.+]{1,60} val_loss[:=]\s?\d"
 )

@@ -38,7 +38,8 @@ _DIFFERENCE = re.compile(r"delta|improvement|(?<![a-z])(?:std|gap|target|baselin
 _BEFORE_QUANTISATION = re.compile(
     r"pre[-_ ]?quant|before[-_ ]quant|un-?quantized|post[-_ ]?(?:ema|average|averaging|swa|lawa)(?![a-z])"
     r"|^(?:ema|swa|lawa|raw|fp32|bf16)(?:$|[_ :])|best_averaging|candidate_eval|^using |at step"
-    r"|^best (?:observed |val)|(?:^|[_ ])(?:fp|fp32|bf16)(?:$|[_ :])(?!.{0,60}int\d)|post_train_(?:base|ema)|pre_export"
+    r"|^best (?:observed |val)|(?:^|[_ ])(?:fp|fp32|bf16)(?:$|[_ :])(?!.{0,60}int\d)|post_train_(?:base|ema)"
+    r"|pre_export"
 )
 _PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
 _SETTING = re.compile(r"(?<!\w)[A-Za-z_]\w{0,30}[:=][^\s:=]{1,40}")

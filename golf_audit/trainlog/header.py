@@ -31,10 +31,11 @@ _TORCH = re.compile(
 )
 _PYTHON = re.compile(r"^(?:running python|python(?: version)?:)\s{0,4}(\d[\w.+\-]{0,40})", re.IGNORECASE)
 _SMI_ROW = re.compile(
-    r"^\|\s{1,6}(\d{1,3})\s{1,4}((?:NVIDIA|Tesla|AMD|Quadro|GeForce)[A-Za-z0-9 .\-]{1,40}?)(?:\s{2,}|\s+\.\.\.|\s+On\b|\s+Off\b)"
+    r"^\|\s{1,6}(\d{1,3})\s{1,4}((?:NVIDIA|Tesla|AMD|Quadro|GeForce)[A-Za-z0-9 .\-]{1,40}?)"
+    r"(?:\s{2,}|\s\.\.\.|\sOn\b|\sOff\b)"
 )
 _GPU_LINE = re.compile(
-    r"(?:^|\s)(?:gpu|gpus|device|hardware|gpu[ _]name|gpu[ _]\d)\s{0,4}[:=]\s{0,4}(?=[^|]{0,40}?"
+    r"(?:^|\s)(?:gpu|gpus|device|hardware|gpu[ _]name|gpu[ _]\d)\s{0,4}[:=]\s{0,4}(?=[^|]{0,12}?"
     r"(?:NVIDIA|H100|H200|A100|B200|RTX|L40|L4\b|A6000|MI\d{3}|Tesla|GeForce|Apple M))([^|=\t]{2,60})",
     re.IGNORECASE,
 )

@@ -49,7 +49,7 @@ class Reading(Located, Generic[T]):
 
 @dataclass(frozen=True)
 class Final(Located):
-    """A printed result. `stage` is "pre" for weights not yet quantised and for what calls itself a diagnostic."""
+    """A printed result. `stage` is "pre" for weights not yet quantised and for self-declared diagnostics."""
 
     tag: str  # as printed
     name: str  # normalised: lower case, no "exact", one separator
@@ -227,8 +227,8 @@ class Run:
         return tuple(phase for phase in self.phases if phase.kind == kind)
 
     def seconds_of(self, final: Final) -> EvalTime | None:
-        """The time of the evaluation that gave this result: on its line, on that of its twin with fewer digits or
-        another name (`_exact` lines and aliases print the score again), else under its own tag."""
+        """The time of the evaluation that gave this result: on its line, on that of its twin (`_exact` lines
+        and aliases print a score again), else under its own tag."""
         on_line = {time.line: time for time in self.evals}
         if final.line in on_line:
             return on_line[final.line]
@@ -254,7 +254,7 @@ class Run:
 
     @cached_property
     def total_size(self) -> Size | None:
-        """The artifact: the smallest printed total (right in 98 % of logs with several), never the raw state's."""
+        """The artifact: the smallest printed total (right in 98 % of logs with several), not the raw one."""
         return _smallest([s for s in self.sizes if s.what == "total" and not self._raw(s)])
 
     @property
@@ -267,8 +267,8 @@ class Run:
         return None
 
     def _raw(self, size: Size) -> bool:
-        # `Serialized model: 67137349 bytes` and the total beneath it hold the uncompressed state: two bytes per
-        # parameter or more, where every compressed artifact stays under one and a half.
+        # `Serialized model: 67137349 bytes` and the total beneath it hold the uncompressed state: two bytes
+        # per parameter or more, where every compressed artifact stays under one and a half.
         if size.label and not size.label.startswith("raw"):
             return False
         limit = 1.5 * self.params.value if self.params else 30_000_000

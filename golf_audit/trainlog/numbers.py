@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 NUMBER = r"[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d{1,3})?"
-"""A decimal number; 40-character words around it stay linear because each part starts with a digit or a point."""
+"""A decimal number, as part of a pattern."""
 
 _UNITS = {
     "ms": 0.001,
@@ -17,8 +17,8 @@ _UNITS = {
     "min": 60.0,
     "minutes": 60.0,
 }
-DURATION = re.compile(
-    rf"(?:(?<!\w)(?P<key>[A-Za-z_]\w{{0,40}}))?\s{{0,4}}[:=(]?\s{{0,12}}(?<![\w.])(?P<number>{NUMBER})\s?"
+_DURATION = re.compile(
+    rf"(?:(?<!\w)(?P<key>[A-Za-z_]\w{{0,40}}))? ?[:=(]? ?(?<![\w.])(?P<number>{NUMBER}) ?"
     r"(?P<unit>ms|seconds|secs|sec|s|minutes|min|m)(?![\w/])"
 )
 QUOTE = 200
@@ -42,4 +42,7 @@ def seconds(number: str, unit: str) -> float:
 
 def durations(line: str) -> list[tuple[str, float]]:
     """(key before it, seconds) of every duration with a unit: `elapsed=43.1s`, `in 12.7s`, `(93.5s)`."""
-    return [((m["key"] or "").lower(), seconds(m["number"], m["unit"])) for m in DURATION.finditer(line)]
+    single_spaced = " ".join(line.split())
+    return [
+        ((m["key"] or "").lower(), seconds(m["number"], m["unit"])) for m in _DURATION.finditer(single_spaced)
+    ]

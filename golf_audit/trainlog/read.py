@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields, replace
 
 from golf_audit.filetree import File, FileTree, Sort
 from golf_audit.text import lines
@@ -12,9 +13,10 @@ from golf_audit.trainlog.model import Dump, Log, Run
 
 SUFFIXES = (".log", ".out", ".stdout", ".txt")
 
-# Who or when, printed before the line: `[rank0]:`, `[default0]:`, `[12:34:56]`, ISO times, `INFO:`, epoch seconds, `# `.
+# Who or when, before the line: `[rank0]:`, `[default0]:`, `[12:34:56]`, ISO times, epoch seconds, `# `.
 _PREFIX = re.compile(
-    r"(?:\[(?:rank|default)?\s?\d{1,4}\]:?\s{0,4}|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]{0,10}Z?\]?\s{0,4}[-|:]?\s{0,4}"
+    r"(?:\[(?:rank|default)?\s?\d{1,4}\]:?\s{0,4}"
+    r"|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,\d]{0,10}Z?\]?\s{0,4}[-|:]?\s{0,4}"
     r"|\[\d\d:\d\d:\d\d\]\s{0,4}|\d{10}\.\d{1,9}\s{1,4}|INFO:\s{0,4}|#{1,3}\s{1,4})+",
     re.IGNORECASE,
 )
@@ -22,7 +24,8 @@ _PREFIX_START = frozenset("[I#12")
 _SEED = re.compile(r"seed:\s{0,4}(\d{1,10})\s*$", re.IGNORECASE)
 _FIRST_STEP = re.compile(r"(?:step:\s{0,4})?[01]/\d+ ")
 _HEADER = re.compile(
-    r"val_bpb:enabled|train_loader:|val_loader:|model_params:|logs/\S+$|Running Py|W\d{4} .{0,60}torch/distributed|seed:"
+    r"val_bpb:enabled|train_loader:|val_loader:|model_params:|logs/\S+$|Running Py|seed:"
+    r"|W\d{4} .{0,60}torch/distributed"
 )
 _NAMED_SEED = re.compile(r"seed[_\-]?(\d{1,6})(?!\d)", re.IGNORECASE)
 _NAMED_SHORT = re.compile(r"(?:^|[_\-./])s[_\-]?(\d{1,6})(?![\da-z])", re.IGNORECASE)
@@ -57,7 +60,7 @@ def read_log(file: File) -> Log:
 
 
 def seed_from_name(path: str) -> int | None:
-    """The seed in a path: `train_seed42.log`, `seed_7/train.log`, `s1337.txt`, `train_314.log`; not that of several."""
+    """The one seed in a path: `train_seed42.log`, `seed_7/train.log`, `s1337.txt`, `train_314.log`."""
     name = path.rsplit("/", 1)[-1]
     if _SEVERAL.search(name):
         return None
@@ -72,37 +75,28 @@ def seed_from_name(path: str) -> int | None:
 
 
 def _distinct(runs: list[Run]) -> tuple[Run, ...]:
-    """A file that holds the same run twice (console output and log file joined) tells it once, the fuller copy."""
+    """A file that tells the same run twice (console output and log file joined) is read as one."""
     kept: dict[object, Run] = {}
     for run in runs:
         scores = tuple(final.bpb for final in run.finals)
-        key = (run.any_seed, run.steps.text if run.steps else "", scores) if scores else id(run)
-        other = kept.get(key)
-        if other is None or _fullness(run) > _fullness(other):
-            kept[key] = run
-    return tuple(run for run in runs if any(run is one for one in kept.values()))
+        key = (run.any_seed, run.steps.text if run.steps else "", scores) if scores else run.first_line
+        kept[key] = _joined(kept[key], run) if key in kept else run
+    return tuple(kept.values())
 
 
-def _fullness(run: Run) -> int:
-    told = (
-        run.seed,
-        run.world_size,
-        run.gpu,
-        run.params,
-        run.val_tokens,
-        run.train_shards,
-        run.stop,
-        run.total_eval,
-    )
-    return sum(one is not None for one in told) + len(run.sizes) + len(run.phases)
+def _joined(run: Run, copy: Run) -> Run:
+    """The run with what only its copy tells (often the rows of nvidia-smi)."""
+    missing = {f.name: getattr(copy, f.name) for f in fields(Run) if not getattr(run, f.name)}
+    missing["hyperparameters"] = {**copy.hyperparameters, **run.hyperparameters}
+    return replace(run, **missing)
 
 
 class _Splitter:
     """Finds where runs begin.
 
-    After results were seen, header lines are held back: if a new seed, a Hyperparameters block or a first step
-    follows, they open the next run; if the same run goes on (an evaluation that prints its model again), they
-    belong to it."""
+    After results were seen, header lines are held back: if a new seed, a Hyperparameters block or a first
+    step follows, they open the next run; if the same run goes on (an evaluation that prints its model again),
+    they belong to it."""
 
     def __init__(self, path: str) -> None:
         self.path = path

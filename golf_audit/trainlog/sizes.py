@@ -16,32 +16,33 @@ _WHOLE: tuple[tuple[What, re.Pattern[str]], ...] = (
     (
         "total",
         re.compile(
-            r"^total[ _](?:submission|artifact)(?:[ _](?:size|bytes))?\s{0,4}(?P<label>[^:=\d][^:=]{0,60}|)\s{0,4}[:=]"
-            rf"\s{{0,8}}{_COUNT}(?![\d.]|\s?[KMG]i?B)",
+            r"^total[ _](?:submission|artifact)(?:[ _](?:size|bytes))?\s{0,4}(?P<label>[^:=\d][^:=]{0,60}|)"
+            rf"\s{{0,4}}[:=]\s{{0,8}}{_COUNT}(?![\d.]|\s?[KMG]i?B)",
             re.IGNORECASE,
         ),
     ),
     (
         "total",
         re.compile(
-            r"^(?:artifact(?:[ _](?:size|bytes))?|total[ _]bytes|bytes[ _]total|total[ _]size|submission[ _]size"
-            r"|final_submission_bytes|size check passed)\s{0,4}"
-            rf"(?P<label>\([^)]{{0,40}}\)|)\s{{0,4}}[:=]\s{{0,8}}(?P<count>\d[\d,_]{{5,20}})(?![\d.]|\s?[KMG]i?B)",
+            r"^(?:artifact(?:[ _](?:size|bytes))?|total[ _]bytes|bytes[ _]total|total[ _]size"
+            r"|submission[ _]size|final_submission_bytes|size check passed)\s{0,4}"
+            r"(?P<label>\([^)]{0,40}\)|)\s{0,4}[:=]\s{0,8}(?P<count>\d[\d,_]{5,20})(?![\d.]|\s?[KMG]i?B)",
             re.IGNORECASE,
         ),
     ),
     (
         "model",
         re.compile(
-            r"^(?:serialized|compressed|quantized|quantised)[ _]?(?:model)?[ _]?(?P<label>[^:=\d][^:=]{0,60}?|int\d[^:=]{0,60}?|)"
-            rf"\s{{0,4}}[:=]\s{{0,8}}{_COUNT}\s?(?:bytes|B\b)",
+            r"^(?:serialized|compressed|quantized|quantised)[ _]?(?:model)?[ _]?"
+            rf"(?P<label>[^:=\d][^:=]{{0,60}}?|)\s{{0,4}}[:=]\s{{0,8}}{_COUNT}\s?(?:bytes|B\b)",
             re.IGNORECASE,
         ),
     ),
     (
         "code",
         re.compile(
-            rf"^code(?:[ _](?:size|bytes))\s{{0,4}}(?P<label>\([^)]{{0,60}}\)|)\s{{0,4}}[:=]\s{{0,8}}{_COUNT}",
+            r"^code(?:[ _](?:size|bytes))\s{0,4}(?P<label>\([^)]{0,60}\)|)"
+            rf"\s{{0,4}}[:=]\s{{0,8}}{_COUNT}",
             re.I,
         ),
     ),

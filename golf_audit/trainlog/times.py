@@ -44,7 +44,8 @@ _EVAL_TIME = re.compile(
     rf"(?P<number>{NUMBER})\s?(?P<unit>ms|s)(?!\w)"
 )
 _TOTAL_EVAL = re.compile(
-    rf"^total[_ ]eval[_ ](?:time|wallclock)(?P<more>\w{{0,30}})\s?[:=]\s{{0,4}}(?P<number>{NUMBER})\s?(?P<unit>ms|s)?",
+    rf"^total[_ ]eval[_ ](?:time|wallclock)(?P<more>\w{{0,30}})\s?[:=]\s{{0,4}}(?P<number>{NUMBER})"
+    r"\s?(?P<unit>ms|s)?",
     re.IGNORECASE,
 )
 
@@ -62,12 +63,14 @@ _KINDS: tuple[tuple[PhaseKind, re.Pattern[str]], ...] = (
     ("adapt", re.compile(r"ttt|adapt")),
     ("train", re.compile(r"^(?:phase:train|training_seconds|training (?:done|complete))")),
 )
-_PLAIN_KEYS = frozenset(
-    {"", "time", "in", "elapsed", "took", "total", "total_time", "done", "seconds", "wall_ms"}
+_SPENT = re.compile(
+    r"^(?:in|took|total|done|seconds|finished|completed?)$|(?:time|elapsed|wall|wallclock|_m?s)$"
 )
 _EVALUATION = re.compile(r"(?<![a-z])(?:eval|ppm|ngram|n_gram|sliding|slot|roundtrip|scor)")
 _NOT_DONE = re.compile(
-    r"reserv|budget|remaining|eta[=:]|limit|max_|targets? |(?<![a-z])(?:epoch|chunk|batch|step|rank|phase)s?[:=\[ ]{0,2}\d|rank\d"
+    r"reserv|budget|remaining|eta[=:]|limit|max_|targets? |rank\d|see_above"
+    r"|total_elapsed|\[schedule\]|batch_tokens"
+    r"|(?<![a-z])(?:epoch|chunk|batch|step|rank|phase)s?[:=\[ ]{0,2}\d"
 )
 
 _DATA: tuple[tuple[CalibrationData, re.Pattern[str]], ...] = (
@@ -141,18 +144,30 @@ def phase(number: int, line: str, low: str) -> PhaseTime | EvalTime | None:
     """A finished phase with its duration, or the time of an evaluation printed on a line of its own."""
     if _NOT_DONE.search(low) or is_progress(low):
         return None
-    found = durations(low)
-    if not found:
-        return None
     for kind, words in _KINDS:
         if words.search(low):
-            value = _own_duration(found, words)
+            value = _own_duration(low, words)
+            if value is None:
+                return None
             if kind == "adapt" and "eval" in low:
                 return EvalTime(_label(low), value, number, quote(line))
             return PhaseTime(kind, _label(line), value, number, quote(line), calibration_data(low))
-    if _EVALUATION.search(low):
-        return EvalTime(_label(low), _own_duration(found, _EVALUATION), number, quote(line))
-    return None
+    value = _own_duration(low, _EVALUATION) if _EVALUATION.search(low) else None
+    return EvalTime(_label(low), value, number, quote(line)) if value is not None else None
+
+
+def without_repeats(phases: Sequence[PhaseTime]) -> tuple[PhaseTime, ...]:
+    """Adaptation is often told twice, as its parts and as their total: a time equal to one told before, or to
+    the sum of those, is not added again."""
+    kept: list[PhaseTime] = []
+    for phase in phases:
+        earlier = [p.seconds for p in kept if p.kind == phase.kind]
+        told = [*earlier, sum(earlier)] if phase.kind == "adapt" else []
+        if not any(
+            abs(phase.seconds - seconds_) <= max(0.2, 0.002 * seconds_) for seconds_ in told if seconds_
+        ):
+            kept.append(phase)
+    return tuple(kept)
 
 
 def calibration_data(low: str) -> CalibrationData:
@@ -163,12 +178,12 @@ def calibration_data(low: str) -> CalibrationData:
     return "unknown"
 
 
-def _own_duration(found: Sequence[tuple[str, float]], words: re.Pattern[str]) -> float:
-    """The duration whose key speaks of this phase: `train:586128ms + gptq:9786ms` holds two."""
-    for key, value in found:
-        if key in _PLAIN_KEYS or key.endswith("time") or words.search(key):
+def _own_duration(low: str, words: re.Pattern[str]) -> float | None:
+    """The duration whose key speaks of time spent or of this phase; `Full 600s` in a title does not."""
+    for key, value in durations(low):
+        if _SPENT.search(key) or (key and words.search(key)):
             return value
-    return found[0][1]
+    return None
 
 
 def _label(line: str) -> str:
