@@ -53,11 +53,12 @@ def run_options(function: Callable[..., None]) -> Callable[..., None]:
 def configure(name: str, overrides: tuple[str, ...], out: Path | None) -> tuple[Cfg, Path]:
     """Configuration and folder of a run; shards lie in the folder's data/ unless an override says so."""
     out = out or Path("runs") / name
-    out.mkdir(parents=True, exist_ok=True)
     try:
-        return preset(name, [f"data_dir={out / 'data'}", *overrides]), out
+        cfg = preset(name, [f"data_dir={out / 'data'}", *overrides])
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    out.mkdir(parents=True, exist_ok=True)
+    return cfg, out
 
 
 def shards(cfg: Cfg, rank: int = 0) -> Data:

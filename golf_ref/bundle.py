@@ -117,6 +117,7 @@ def write_papers(cfg: Cfg, folder: Path, logs: list[Path], author: Author) -> di
 def submission_fields(cfg: Cfg, runs: list[Run], author: Author) -> dict[str, object]:
     """The keys of the challenge's examples; the claim is the mean over the seeds, sizes are the largest."""
     bpbs = [run.val_bpb for run in runs]
+    spread = {"val_bpb_std": round(statistics.stdev(bpbs), 8)} if len(runs) > 1 else {}
     return {
         "author": author.name,
         "github_id": author.github_id,
@@ -126,7 +127,7 @@ def submission_fields(cfg: Cfg, runs: list[Run], author: Author) -> dict[str, ob
         "track": "non_record_16mb",
         "val_loss": round(statistics.mean(run.val_loss for run in runs), 8),
         "val_bpb": round(statistics.mean(bpbs), 8),
-        "val_bpb_std": round(statistics.stdev(bpbs), 8) if len(runs) > 1 else 0.0,
+        **spread,
         "bytes_total": max(run.model_bytes + run.code_bytes for run in runs),
         "bytes_code": max(run.code_bytes for run in runs),
         "seeds": [run.seed for run in runs],
@@ -149,7 +150,7 @@ def readme(cfg: Cfg, runs: list[Run], author: Author, folder: Path) -> str:
         f"| {run.model_bytes + run.code_bytes:,} | {run.eval_seconds:.1f} | `{run.log}` |"
         for run in runs
     )
-    tag = claimed_tag(cfg)
+    tag, seeds = claimed_tag(cfg), ", ".join(str(run.seed) for run in runs)
     mean = statistics.mean(run.val_bpb for run in runs)
     shipped = (folder / SCRIPT).stat().st_size
     model_bytes, code_bytes = max(run.model_bytes for run in runs), max(run.code_bytes for run in runs)
@@ -158,7 +159,7 @@ def readme(cfg: Cfg, runs: list[Run], author: Author, folder: Path) -> str:
 
 {author.blurb}
 
-**val_bpb {mean:.8f}**: the line `{tag}` of each log, mean over {len(runs)} seeds.
+**val_bpb {mean:.8f}**, mean of the line `{tag}` of each log; seeds: {seeds}.
 
 | seed | val_loss | val_bpb | model bytes | code bytes | total bytes | evaluation s | log |
 |---|---|---|---|---|---|---|---|
