@@ -80,7 +80,7 @@ def check(case: Case) -> Assessment:
         if near(counting.share, 1.0):
             basis.append(evidence)
         elif counting.share < PARTIAL:
-            unmet.append(Unmet(f"{evidence.says}: a part of the split, see B04"))
+            unmet.append(Unmet(f"{evidence.says}: a part of the split or another metric, see B04"))
         elif factor is not None:
             findings.append(_finding(line.run, pair, counting, factor, evidence))
         else:

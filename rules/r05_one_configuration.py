@@ -1,8 +1,9 @@
 """The claimed seeds share one configuration and are labelled truly.
 
 Law    The claimed mean is over seeds of one submitted configuration (organiser on #2124, 2026-05-02).
-Look   The hyperparameters that the claimed logs print, compared with each other; paths, names and logging
-       intervals aside. The seed that a log prints against its file name and its label in the claim.
+Look   The settings of the script that the claimed logs print, compared with each other; paths, names and
+       logging intervals aside. A stage that is off, or comes after the claimed result, touches nothing.
+       The seed that a log prints against its file name and its label in the claim.
 Blind  Settings that the logs do not print; code that changed between seeds without a setting.
 """
 
@@ -41,51 +42,63 @@ _ASIDE = re.compile(
 def check(case: Case) -> Assessment:
     runs = training_runs(case)
     missing = logs_of_the_claim(case)
-    notes = _labels(case)
+    labels = _labels(case)
     if len(runs) < 2:
         if missing:
-            return Assessment(unmet=missing, notes=notes)
-        return Assessment(not_applicable="one claimed run", notes=notes)
-    dumped = [run for run in runs if run.hyperparameters]
-    if len(dumped) < 2:
-        unmet = Unmet("the claimed logs print no hyperparameters to compare", "log the configuration")
-        return Assessment(unmet=(unmet, *missing), notes=notes)
-    findings = _mixed(dumped)
-    compared = len(_settings(dumped[0]))
-    basis = Evidence(Kind.LOG, f"{compared} settings agree over {names(dumped)}")
+            return Assessment(unmet=missing, notes=labels)
+        return Assessment(not_applicable="one claimed run", notes=labels)
+    settings = [_settings(case, run) for run in runs]
+    common = set.intersection(*(set(printed) for printed in settings))
+    if not common:
+        unmet = Unmet("the claimed logs print no settings of the script to compare", "log the configuration")
+        return Assessment(unmet=(unmet, *missing), notes=labels)
+    differing = sorted(name for name in common if len({printed[name] for printed in settings}) > 1)
+    inert = [name for name in differing if _inert(case, name, settings)]
+    findings = _mixed(runs, [name for name in differing if name not in inert])
+    notes = (*labels, *(fact for name in inert for fact in _values(runs, name)))
+    basis = Evidence(Kind.LOG, f"{len(common) - len(differing)} settings agree over {names(runs)}")
     return Assessment(findings, missing, notes, (basis,))
 
 
-def _settings(run: Run) -> dict[str, str]:
+def _settings(case: Case, run: Run) -> dict[str, str]:
+    """The printed values of settings that the script reads, without paths, names and logging intervals."""
+    config = case.submission.config
+    read = {config.name(knob.name) for knob in config.knobs}
     return {
         name: reading.value
         for name, reading in run.hyperparameters.items()
-        if not _ASIDE.search(name) and "/" not in reading.value
+        if config.name(name) in read and not _ASIDE.search(name) and "/" not in reading.value
     }
 
 
-def _mixed(runs: Sequence[Run]) -> tuple[Finding, ...]:
-    """One finding for every setting on which the runs differ."""
-    common = set.intersection(*(set(_settings(run)) for run in runs))
-    differing = sorted(name for name in common if len({_settings(run)[name] for run in runs}) > 1)
+def _inert(case: Case, name: str, settings: Sequence[dict[str, str]]) -> bool:
+    """True for a setting of a stage that cannot have touched the claimed number: it is off in every run,
+    or off in one of them while all claimed results bear the same name."""
+    switch = f"{name.split('_')[0]}_enabled"
+    off = [printed.get(switch, "").lower() in ("0", "false") for printed in settings]
+    same_result = len({line.final.name for line in case.submission.support.lines}) == 1
+    return all(off) or (any(off) and same_result)
+
+
+def _values(runs: Sequence[Run], name: str) -> list[Evidence]:
+    return [
+        Evidence(Kind.LOG, f"{name_of(run)}: {name} = {reading.value}", reading.where(run.file))
+        for run in runs
+        for reading in (run.hyperparameters[name],)
+    ]
+
+
+def _mixed(runs: Sequence[Run], differing: Sequence[str]) -> tuple[Finding, ...]:
+    """One finding for all settings on which the runs differ."""
     if not differing:
         return ()
-    evidence = [
-        Evidence(
-            Kind.LOG,
-            f"{name_of(run)}: {name} = {_settings(run)[name]}",
-            run.hyperparameters[name].where(run.file),
-        )
-        for name in differing
-        for run in runs
-    ]
     listed = ", ".join(differing[:5]) + (f" and {len(differing) - 5} more" if len(differing) > 5 else "")
     return (
         Finding(
             f"the claimed runs differ in {listed}",
             Certainty.SHOWN,
             ONE_CONFIGURATION,
-            tuple(evidence),
+            tuple(fact for name in differing for fact in _values(runs, name)),
             "claim the mean over seeds of one configuration",
             PRECEDENTS,
         ),
@@ -106,14 +119,26 @@ def _labels(case: Case) -> tuple[Evidence, ...]:
     return tuple(dict.fromkeys(notes))
 
 
+_DEFAULTS = {
+    "num_layers": 11,
+    "matrix_lr": 0.022,
+    "ttt_enabled": False,
+    "ttt_epochs": 3,
+    "train_log_every": 500,
+}
+_SCRIPT = specimen.SCRIPT + "".join(
+    f'{name.upper()} = os.environ.get("{name.upper()}", "{value}")\n' for name, value in _DEFAULTS.items()
+)
+
+
 def _three(**third: object) -> dict[str, str]:
-    settings: dict[str, object] = {"num_layers": 11, "matrix_lr": 0.022, "train_log_every": 500}
     logs = [
-        specimen.log(42, 1.0800, settings=settings),
-        specimen.log(7, 1.0801, settings={**settings, "run_id": "second"}),
-        specimen.log(314, 1.0802, settings={**settings, **third}),
+        specimen.log(42, 1.0800, settings=_DEFAULTS),
+        specimen.log(7, 1.0801, settings={**_DEFAULTS, "run_id": "second"}),
+        specimen.log(314, 1.0802, settings={**_DEFAULTS, **third}),
     ]
-    return specimen.folder(*logs, submission=specimen.claim(1.0801, {42: 1.0800, 7: 1.0801, 314: 1.0802}))
+    claimed = specimen.claim(1.0801, {42: 1.0800, 7: 1.0801, 314: 1.0802})
+    return specimen.folder(*logs, submission=claimed, files={"train_gpt.py": _SCRIPT})
 
 
 RULE = Rule(
@@ -134,6 +159,19 @@ RULE = Rule(
             _three(data_path="/mnt/data"),
             Verdict.PASS,
         ),
+        Example(
+            "A setting of a stage that is off touches nothing.",
+            _three(ttt_epochs=1),
+            Verdict.PASS,
+            "ttt_epochs",
+        ),
+        Example(
+            "A stage after the claimed result touches nothing.",
+            _three(ttt_enabled=True),
+            Verdict.PASS,
+            "ttt_enabled",
+        ),
+        Example("What a loader computes for its seed is no setting.", _three(batch_stride=47), Verdict.PASS),
         Example("The third seed has another layer.", _three(num_layers=12), Verdict.FAIL, "num_layers"),
         Example(
             "One seed has nothing to agree with.",

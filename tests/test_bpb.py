@@ -8,7 +8,16 @@ from __future__ import annotations
 import pytest
 
 from golf_audit import bpb
-from golf_audit.bpb import CANONICAL_BYTES, factor_of, implied_bytes, near, tokenizer_of, tokenizers_with
+from golf_audit.bpb import (
+    CANONICAL_BYTES,
+    TOKENIZERS,
+    factor_of,
+    implied_bytes,
+    near,
+    text_bytes,
+    tokenizer_of,
+    tokenizers_with,
+)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +86,33 @@ def test_the_path_tells_caseops_from_plain_pieces() -> None:
     assert [t.name for t in tokenizers_with(8192, "a/fineweb_8192_bpe.model")] == ["SP8192"]
     assert len(tokenizers_with(8192)) == 2
     assert tokenizers_with(16384) == tokenizers_with(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "ratio", "share"),
+    [
+        pytest.param(40_540_160, 2.5831, 1.0, id="the full split"),
+        pytest.param(40_540_160, 2.5831 * 0.985, 1.0, id="a mixture's lower bpb is no smaller text"),
+        pytest.param(40_540_160, 2.5831 * 1.177, 1.0, id="a wrong byte table is no larger text"),
+        pytest.param(9_662_464, 2.149, 0.202, id="10,000 documents of CaseOps"),
+        pytest.param(36_286_464, 2.886, 1.0, id="a tokenizer of one's own"),
+    ],
+)
+def test_the_text_behind_a_token_count(tokens: int, ratio: float, share: float) -> None:
+    found = text_bytes(tokens, ratio, tokenizers_with(8192))
+    assert found is not None
+    assert found / CANONICAL_BYTES == pytest.approx(share, abs=3e-3)
+
+
+def test_a_tokenizers_own_ratio_is_no_other_ones_factor() -> None:
+    """SP2048's constant is 1.184 times SP1024's, and SP8192's 1.180 times CaseOps'."""
+    for tokenizer in TOKENIZERS:
+        assert tokenizer_of(tokenizer.loss_per_bpb) == tokenizer
+        found = text_bytes(1_000_000, tokenizer.loss_per_bpb, TOKENIZERS)
+        assert found == pytest.approx(tokenizer.loss_per_bpb / 0.693147 * 1_000_000, rel=1e-5)
+
+
+@pytest.mark.parametrize("ratio", [0.17, 0.6931, 6.2])
+def test_a_ratio_of_two_metrics_tells_nothing(ratio: float) -> None:
+    subwords = [t for t in TOKENIZERS if t.vocab > 1000]
+    assert text_bytes(40_540_160, ratio, subwords) is None
