@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 
 import pytest
 
 from golf_audit.claims import read_claims
 from golf_audit.filetree import File, FileTree
+from golf_audit.load import load_pull_request
 from golf_audit.runconfig import Origin, RunConfig, resolve
 from golf_audit.source import read_sources
 from golf_audit.specimen import log
@@ -270,3 +272,32 @@ def test_counts_cover_every_origin() -> None:
     found = config({"README.md": readme(f"TTT_LR=5e-4 {RUN}")})
     assert found.counts[Origin.README] == 1 and found.counts[Origin.LOG] == 0
     assert sum(found.counts.values()) == len(found.settings)
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("pr", "folder", "name", "value", "default"),
+    [
+        pytest.param(
+            1958, "PreQuantTTT_on_SOTA", "PREQUANT_TTT_ENABLED", "1", "0", id="off by default, on in the run"
+        ),
+        pytest.param(
+            2135, "PR2130Base_Calib32", "NGRAM_TILT_ENABLED", "1", "0", id="a tilt switched on by the run"
+        ),
+        pytest.param(
+            549, "LegalTTT_ParallelMuon", "TTT_ENABLED", "1", "0", id="test-time training by the README"
+        ),
+    ],
+)
+def test_real_submissions_ran_with_the_switch_on(
+    pr: int, folder: str, name: str, value: str, default: str
+) -> None:
+    """Judged by their defaults these would all be judged on a run that never happened."""
+    clone = os.environ.get("GOLF_AUDIT_CLONE")
+    if not clone:
+        pytest.skip("GOLF_AUDIT_CLONE names no clone of the challenge")
+    (submission,) = (s for s in load_pull_request(clone, pr) if folder in s.name)
+    setting = submission.config.setting(name)
+    assert setting is not None and setting.default is not None
+    assert (setting.value, setting.default.value) == (value, default)
+    assert {w.file for w in setting.witnesses} >= {"README.md"}

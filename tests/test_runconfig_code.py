@@ -66,7 +66,7 @@ def taken(source: str) -> Taken:
             id="self.x belongs to the class",
         ),
         pytest.param(
-            'def env_int(name, default=4):\n    return int(os.environ.get(name, default))\nx = env_int("X", 9)',
+            'def env_int(k, default=4):\n    return int(os.environ.get(k, default))\nx = env_int("X", 9)',
             "X",
             "int",
             "9",
@@ -90,9 +90,7 @@ def taken(source: str) -> Taken:
             id="a helper that compares is a switch",
         ),
         pytest.param('E = os.environ.get\nx = E("X", 1)', "X", "", "1", ("x",), id="a renamed getter reads"),
-        pytest.param(
-            'a, b = 1, int(os.environ.get("B", 2))', "B", "int", "2", ("b",), id="tuples are matched by place"
-        ),
+        pytest.param('a, b = 1, int(os.environ.get("B", 2))', "B", "int", "2", ("b",), id="a tuple by place"),
         pytest.param(
             'p.add_argument("--lr", type=float, default=float(os.environ.get("LR", "0.1")))',
             "LR",
@@ -271,9 +269,10 @@ def test_different_values_are_not_the_same(a: str, b: str) -> None:
 
 
 def test_rounding_holds_only_at_printed_decimals() -> None:
-    """`lr:0.000` may be 0.0003; it is not 0.002, and an integer is never rounded."""
+    """`lr:0.000` may be 0.0003, not 0.002; a dump that says 0.1 does not mean 0.095."""
     assert rounds_to("0.0003", "0.000")
     assert not rounds_to("0.002", "0.000")
+    assert not rounds_to("0.095", "0.1")
     assert not rounds_to("5", "4")
 
 

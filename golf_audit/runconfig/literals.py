@@ -71,17 +71,13 @@ def _same_item(a: str, b: str) -> bool:
 
 
 def rounds_to(exact: str, printed: str) -> bool:
-    """True when `printed` shows `exact` at its own number of decimals: 0.0005 as 0.001 or 0.000."""
+    """True when `printed` shows `exact` in a fixed number of decimals: 0.0003 as 0.000, 600.4 as 600.00.
+
+    Only trailing zeros prove a fixed format: a dump prints 0.1 for nothing but 0.1."""
     a, b = literal(exact), literal(printed)
-    if (
-        isinstance(a, (str, bool))
-        or isinstance(b, (str, bool))
-        or a is None
-        or b is None
-        or "." not in printed
-    ):
+    if isinstance(a, (str, bool)) or isinstance(b, (str, bool)) or a is None or b is None:
         return False
-    if "e" in printed.lower() or not math.isfinite(a):
+    decimals = len(printed.strip().partition(".")[2])
+    if not math.isfinite(a) or decimals < 2 or not printed.strip().endswith("0"):
         return False
-    decimals = len(printed.strip()) - printed.strip().index(".") - 1
     return abs(a - b) <= 0.5 * 10.0**-decimals * (1 + 1e-9)

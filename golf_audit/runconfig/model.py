@@ -25,11 +25,6 @@ class Origin(Enum):
     README = "README"
     LOG = "log"
 
-    @property
-    def rank(self) -> int:
-        """Precedence: a larger rank overrides a smaller one."""
-        return list(Origin).index(self)
-
 
 @dataclass(frozen=True)
 class Setting:

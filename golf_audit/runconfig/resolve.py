@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from golf_audit.claims import Claims
 from golf_audit.filetree import FileTree
 from golf_audit.model import Where
+from golf_audit.runconfig.choice import Choice, Offer, choose, of_the_run, tells_runs_apart
 from golf_audit.runconfig.code import Code, read_code
 from golf_audit.runconfig.commands import read_commands
-from golf_audit.runconfig.literals import is_switch, literal, rounds_to, same, same_place
+from golf_audit.runconfig.conflicts import agree, conflicts, distinct, refutes
+from golf_audit.runconfig.literals import is_switch, literal, same
 from golf_audit.runconfig.model import Command, Conflict, Knob, Origin, RunConfig, Setting
 from golf_audit.runconfig.names import Names
 from golf_audit.runconfig.printed import printed
@@ -21,10 +22,6 @@ from golf_audit.trainlog import Log, Run
 
 Settings = dict[str, Setting]
 
-_OWN = re.compile(r"seed|run_?(?:id|name)|log_?file", re.IGNORECASE)
-"""Names that every run has for itself: a command that shows another run's value contradicts nothing."""
-_LABEL = re.compile(r"seed|run_?(?:id|name)|.*log_?(?:file|dir|path)?|.*(?:path|dir|files)", re.IGNORECASE)
-"""Names whose value tells runs or machines apart: no reason to prefer one command to another."""
 _STAND_IN_DEPTH = 5
 _UNSUPPORTED_RUNS = 24
 """Runs that are compared when none supports the claim."""
@@ -47,10 +44,8 @@ def resolve(
     return RunConfig(
         settings=first.settings,
         per_seed=_per_seed(runs, views) if len(runs) > 1 else {},
-        conflicts=first.conflicts,
-        commands=tuple(
-            replace(c, chosen=any(c is o for v in views for o in v.commands)) for c in found.commands
-        ),
+        conflicts=_every_conflict(views),
+        commands=tuple(replace(c, chosen=any(c is view.command for view in views)) for c in found.commands),
         knobs=code.knobs,
         aliases=names.aliases,
         undecided=first.undecided,
@@ -76,17 +71,8 @@ class _View:
 
     settings: Settings
     conflicts: tuple[Conflict, ...]
-    commands: tuple[Command, ...]  # the one that was believed, if any
+    command: Command | None  # the one that was believed
     undecided: Mapping[str, Where]
-
-
-@dataclass(frozen=True)
-class _Believed:
-    """The chosen command, its settings under canonical names, and those of its rivals."""
-
-    command: Command
-    named: Settings
-    rivals: Sequence[Settings]
 
 
 class _Resolver:
@@ -108,7 +94,7 @@ class _Resolver:
         self.knobs = _by_name(code.knobs, names)
         self.known = frozenset(self.knobs)
         # the README's spelling of a name that the code does not have comes first
-        self.offers = [(command, self._named(command)) for command in _of_the_run(commands, sources)]
+        self.offers = [Offer(command, self._named(command)) for command in of_the_run(commands, sources)]
 
     def _named(self, command: Command) -> Settings:
         """The command's settings under canonical names, switches with the value they stand for."""
@@ -123,32 +109,40 @@ class _Resolver:
 
     def view(self, logged: Settings) -> _View:
         """Resolve for one run, or for what several agree on."""
+        choice = choose(self.offers, logged)
+        believed = choice is not None and not choice.refuted
         readings: dict[str, list[Setting]] = {}
         _add(readings, logged)
-        believed, contradicted = self._believed(logged)
-        if believed is not None:
-            _add(readings, believed.named)
+        _add(readings, choice.best.named if choice and believed else {})
         _add(readings, self.claimed)
+        self._add_defaults(readings)
+        settings = {name: self._joined(name, readings[name]) for name in sorted(readings)}
+        found = conflicts(settings)
+        if choice is None:
+            return _View(settings, found, None, {})
+        best = choice.best
+        if choice.refuted:
+            against = [s for s in best.named.values() if refutes(logged.get(s.name), s)]
+            found += tuple(Conflict(s.name, settings[s.name], (s,)) for s in against)
+            untold = [name for name in best.named if name not in logged]
+        else:
+            found += self._rivalry(choice, logged)
+            names = (self.names.canonical(spelling) for spelling in best.command.unknown)
+            untold = [name for name in names if name not in logged]
+        undecided = dict.fromkeys(untold, best.command.where)
+        return _View(settings, found, best.command if believed else None, undecided)
+
+    def _add_defaults(self, readings: dict[str, list[Setting]]) -> None:
+        """Defaults behind everything; what the code sets itself stands before every command."""
         for name, knobs in self.knobs.items():
             default = self._default(name, knobs, readings)
             if default is not None:
-                at = 0 if knobs[0].writes == "value" else len(readings.get(name, ()))
-                forced_behind_log = at == 0 and name in logged
-                readings.setdefault(name, []).insert(1 if forced_behind_log else at, default)
-        settings = {name: self._joined(name, readings[name]) for name in sorted(readings)}
-        if believed is None:
-            refuted = (
-                Conflict(n, settings[n], (s,)) for n, s in contradicted.items() if _refutes(logged.get(n), s)
-            )
-            untold = {n: s.where for n, s in contradicted.items() if n not in logged and s.where}
-            return _View(settings, (*_conflicts(settings), *refuted), (), untold)
-        conflicts = (*_conflicts(settings), *self._rivalry(believed, logged))
-        names = (self.names.canonical(spelling) for spelling in believed.command.unknown)
-        undecided = {name: believed.command.where for name in names if name not in logged}
-        return _View(settings, conflicts, (believed.command,), undecided)
+                stated = readings.setdefault(name, [])
+                logs = sum(setting.origin is Origin.LOG for setting in stated)
+                stated.insert(logs if knobs[0].writes == "value" else len(stated), default)
 
     def agreed(self, runs: Sequence[Run]) -> Settings:
-        """Where no run is known to support the claim, only what every run says counts."""
+        """Where no run is known to support the claim, only what all of them (the first 24) say counts."""
         first, *others = [self.logged(run) for run in runs[:_UNSUPPORTED_RUNS]] or [{}]
         return {n: s for n, s in first.items() if all(n in o and same(o[n].value, s.value) for o in others)}
 
@@ -167,33 +161,22 @@ class _Resolver:
                     found.setdefault(name, Setting(name, value, Origin.LOG, where))
         return found
 
-    def _believed(self, logged: Settings) -> tuple[_Believed | None, Settings]:
-        """The command that explains most of this log; without one, what the best of them says against it."""
-        offers = [(_explains(named, logged), command, named) for command, named in self.offers]
-        if not offers:
-            return None, {}
-        score, command, named = max(offers, key=_preference)  # the first of equals
-        if score < 0:
-            return None, named
-        rivals = [other for s, c, other in offers if s == score and _rivals(c, command)]
-        return _Believed(command, named, rivals), {}
-
-    def _rivalry(self, believed: _Believed, logged: Settings) -> list[Conflict]:
+    def _rivalry(self, choice: Choice, logged: Settings) -> tuple[Conflict, ...]:
         """Settings in which commands differ that explain the log equally well; unset means the default."""
-        chosen, rivals = believed.named, believed.rivals
+        everything = (choice.best.named, *(rival.named for rival in choice.rivals))
         found: list[Conflict] = []
-        for name in sorted(frozenset(chosen).union(*rivals) - frozenset(logged)):
-            if _LABEL.fullmatch(name):
+        for name in sorted(frozenset().union(*everything) - frozenset(logged)):
+            if tells_runs_apart(name):
                 continue
-            ours, *theirs = (self._or_default(name, settings) for settings in (chosen, *rivals))
-            if ours is None:
-                continue
-            others = [s for s in theirs if s is not None and not same(s.value, ours.value)]
-            if others:
-                found.append(Conflict(name, ours, _distinct(others)))
-        return found
+            ours, *theirs = (self._or_default(name, named) for named in everything)
+            others = [
+                s for s in theirs if s is not None and ours is not None and not same(s.value, ours.value)
+            ]
+            if ours is not None and others:
+                found.append(Conflict(name, ours, distinct(others)))
+        return tuple(found)
 
-    def _or_default(self, name: str, settings: Settings) -> Setting | None:
+    def _or_default(self, name: str, settings: Mapping[str, Setting]) -> Setting | None:
         return settings.get(name) or self._default(name, self.knobs.get(name, ()), {})
 
     def _default(
@@ -228,7 +211,7 @@ class _Resolver:
         strongest, weaker = readings[0], tuple(replace(s, read=read) for s in readings[1:])
         value = strongest.value
         if strongest.origin is Origin.LOG:
-            spelled = next((s.value for s in weaker if _agree(strongest, s)), None)
+            spelled = next((s.value for s in weaker if agree(strongest, s)), None)
             value = spelled if spelled is not None else _respelled(value, self.knobs.get(name, ()))
         return replace(strongest, value=value, overridden=weaker, read=read)
 
@@ -258,80 +241,9 @@ def _by_name(knobs: Iterable[Knob], names: Names) -> dict[str, list[Knob]]:
     return found
 
 
-def _of_the_run(commands: Sequence[Command], sources: Sources) -> list[Command]:
-    """Commands of an executed file or of a shell script, and listings of settings.
-
-    Where there is none, commands of a train*.py: READMEs name the script as it was called elsewhere."""
-    executed = {file.rsplit("/", 1)[-1] for file in sources.executed}
-    own = [c for c in commands if c.program in executed or c.program.endswith(".sh") or not c.script]
-    if any(c.program in executed for c in own):
-        return own
-    return [c for c in commands if c in own or c.program.startswith("train")]
-
-
-def _add(readings: dict[str, list[Setting]], more: Settings) -> None:
+def _add(readings: dict[str, list[Setting]], more: Mapping[str, Setting]) -> None:
     for name, setting in more.items():
         readings.setdefault(name, []).append(setting)
-
-
-def _explains(named: Settings, logged: Settings) -> int:
-    """Log lines that a command agrees with, less those that it contradicts."""
-    score = 0
-    for name, setting in named.items():
-        if name in logged:
-            label = bool(_LABEL.fullmatch(name))
-            score += 1 if _agree(logged[name], setting) else 0 if label else -1
-    return score
-
-
-def _preference(offer: tuple[int, Command, Settings]) -> tuple[int, bool, bool, bool, bool]:
-    """What explains the log; then a real command, unconditional, on eight workers, in the README."""
-    score, command, _ = offer
-    readme = command.origin is Origin.README
-    return score, bool(command.script), not command.conditional, command.processes == 8, readme
-
-
-def _rivals(other: Command, chosen: Command) -> bool:
-    """True for another command that is no less the run itself: on as many workers, as unconditional."""
-    alike = other.processes == chosen.processes or not other.script
-    return other.where != chosen.where and alike and other.conditional == chosen.conditional
-
-
-def _distinct(settings: Sequence[Setting]) -> tuple[Setting, ...]:
-    """The first setting of each value."""
-    kept: list[Setting] = []
-    for setting in settings:
-        if not any(same(setting.value, other.value) for other in kept):
-            kept.append(setting)
-    return tuple(kept)
-
-
-def _refutes(log: Setting | None, other: Setting) -> bool:
-    """True when a log says otherwise, about more than the run's own name."""
-    if log is None or _OWN.fullmatch(other.name):
-        return False
-    return not _agree(log, other) and not same_place(log.value, other.value)
-
-
-def _equivalent(a: Setting, b: Setting) -> bool:
-    return same(a.value, b.value) or same_place(a.value, b.value)
-
-
-def _conflicts(settings: Settings) -> tuple[Conflict, ...]:
-    """Settings whose origins, code defaults aside, differ in value."""
-    found: list[Conflict] = []
-    for name, setting in settings.items():
-        if _OWN.fullmatch(name):
-            continue
-        stated = (s for s in setting.overridden if s.origin is not Origin.CODE)
-        others = tuple(s for s in stated if not _equivalent(s, setting))
-        if others:
-            found.append(Conflict(name, setting, others))
-    return tuple(found)
-
-
-def _agree(log: Setting, other: Setting) -> bool:
-    return same(log.value, other.value) or rounds_to(other.value, log.value)
 
 
 def _respelled(value: str, knobs: Sequence[Knob]) -> str:
@@ -345,6 +257,15 @@ def _respelled(value: str, knobs: Sequence[Knob]) -> str:
             item.strip().strip("'\"") for item in value.strip("[](){}").split(",") if item.strip()
         )
     return value
+
+
+def _every_conflict(views: Sequence[_View]) -> tuple[Conflict, ...]:
+    """The conflicts of all runs, each name once."""
+    by_name: dict[str, Conflict] = {}
+    for view in views:
+        for conflict in view.conflicts:
+            by_name.setdefault(conflict.name, conflict)
+    return tuple(by_name.values())
 
 
 def _per_seed(runs: Sequence[Run], views: Sequence[_View]) -> dict[int, Settings]:
