@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from golf_ref import pipeline
 from golf_ref.__main__ import main
 from golf_ref.artifact import pack_artifact
-from golf_ref.bundle import write_script
-from golf_ref.config import Cfg, preset
+from golf_ref.bundle import claimed_tag, write_script
+from golf_ref.config import PRESETS, Cfg, preset
 from golf_ref.data import Data, load_data
 from golf_ref.data_prepare import prepare
 from golf_ref.distributed import ALONE
@@ -148,6 +148,36 @@ def test_unknown_kinds_of_adaptation_are_refused(finished):
 def test_pergroup_means_lrzip_streams():
     assert codec_and_layout("pergroup") == ("lrzip", "pergroup")
     assert codec_and_layout("lzma") == ("lzma", "flat")
+
+
+SMALL = (  # any preset on the tiny preset's text, with a model of a few thousand weights
+    *("vocab_size=264", "model_dim=32", "num_heads=2", "num_kv_heads=1", "tokenizer=byte264", "text=stdlib"),
+    *("rope_dims=0", "compute_dtype=float32", "compile=0", "warmup_steps=0", "max_wallclock_seconds=0"),
+    *("train_batch_tokens=1024", "train_seq_len=128", "micro_batches=1", "val_loss_every=0", "ema_decay=0.5"),
+    *(
+        "gptq_calibration_batches=1",
+        "gptq_calibration_tokens=1024",
+        "passthrough_numel=600",
+        "compressor=lzma",
+    ),
+    *("eval_seq_len=128", "val_batch_tokens=1024", "ttt_chunk_tokens=1024", "ttt_eval_seq_len=128"),
+    *("ttt_batch_size=4", "ttt_lora_rank=4", "phased_ttt_prefix_docs=8", "global_ttt_chunk_tokens=512"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "tiny"])
+def test_the_chain_of_every_preset_runs_in_the_small(name, tmp_path):
+    cfg = preset(name, (*SMALL, *SHORT, f"data_dir={tmp_path}"))
+    prepare(cfg, tmp_path)
+    data, log = load_data(cfg), RunLog(echo=False)
+    kinds = (cfg.ttt.ttt_kind,) if cfg.ttt.ttt_enabled else ()
+    stages = run_record(cfg, data, tmp_path, "", kinds, ALONE, CPU, log)
+    assert stages[-1].tag == claimed_tag(cfg)
+    assert {stage.score.tokens for stage in stages} == {len(data.val_ids) - 1}
+    assert abs(stages[1].score.val_bpb - stages[0].score.val_bpb) < 0.2, "quantisation keeps the score"
+    scheme = {"naive": "int8_quantile", "pr2143": "gptq (int5)+hadamard"}.get(name, "gptq (int6)")
+    assert any(line.startswith(f"  {scheme}") for line in log.lines)
 
 
 @pytest.mark.slow
