@@ -4,7 +4,7 @@ Shapes: N tokens of a stream, T packed tokens of a micro-batch, V vocabulary.
 
 A shard is 256 little-endian int32 (magic, version, token count, zeros) followed by uint16 tokens. Documents
 are [BOS] + tokens, one after the other, and may straddle shards: BOS is the only separator. A CaseOps
-validation shard has a sidecar of the same layout that holds, for each token, the original bytes charged to it.
+validation shard has a sidecar of the same layout that holds, for each token, its original bytes.
 """
 
 from __future__ import annotations

@@ -77,9 +77,12 @@ def write_splits(cfg: Cfg, out_dir: Path) -> dict[str, int]:
     tokenizer = open_tokenizer(cfg.data, out_dir)
     if tokenizer.vocab_size != cfg.model.vocab_size:
         raise ValueError(f"vocab_size={cfg.model.vocab_size}, the tokenizer has {tokenizer.vocab_size}")
-    val = ShardWriter(out_dir, "fineweb_val", cfg.data.shard_tokens)
-    val_bytes = ShardWriter(out_dir, "fineweb_val_bytes", cfg.data.shard_tokens)
-    train = ShardWriter(out_dir, "fineweb_train", cfg.data.shard_tokens)
+    for stale in out_dir.glob("fineweb_*.bin"):
+        stale.unlink()
+    val, sidecar, train = (
+        ShardWriter(out_dir, prefix, cfg.data.shard_tokens)
+        for prefix in ("fineweb_val", "fineweb_val_bytes", "fineweb_train")
+    )
     counts = dict.fromkeys(("val_docs", "val_bytes", "train_docs", "train_docs_equal_to_val"), 0)
     val_hashes = set()
     for text in progress(documents(cfg.data), cfg.data.max_docs or None, "tokenise"):
@@ -88,7 +91,8 @@ def write_splits(cfg: Cfg, out_dir: Path) -> dict[str, int]:
             ids_N, bytes_N = tokenizer.encode(text)
             val_hashes.add(digest)
             val.add(ids_N, BOS_ID)
-            val_bytes.add(bytes_N, 0)
+            if cfg.data.caseops_enabled:
+                sidecar.add(bytes_N, 0)
             counts["val_docs"] += 1
             counts["val_bytes"] += int(bytes_N.sum())
         elif digest in val_hashes:
@@ -101,8 +105,7 @@ def write_splits(cfg: Cfg, out_dir: Path) -> dict[str, int]:
             f"{counts['val_docs']} documents do not fill val_docs={cfg.data.val_docs} and a training split"
         )
     counts |= {"val_tokens": val.close(), "train_tokens": train.close()}
-    if cfg.data.caseops_enabled:
-        val_bytes.close()
+    sidecar.close()
     (out_dir / "split.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
     return counts
 
@@ -123,21 +126,14 @@ class ShardWriter:
             self._write(self.shard_tokens)
 
     def close(self) -> int:
-        """Write what is left, remove shards of an earlier, larger run; returns the number of tokens."""
+        """Write what is left; returns the number of tokens."""
         if self.buffered:
             self._write(self.buffered)
-        stale = self.files
-        while (path := self._path(stale)).exists():
-            path.unlink()
-            stale += 1
         return self.written
 
     def _write(self, n: int) -> None:
         values_N = np.concatenate(self.parts)
-        write_shard(self._path(self.files), values_N[:n])
+        write_shard(self.folder / f"{self.prefix}_{self.files:06d}.bin", values_N[:n])
         self.parts, self.buffered = [values_N[n:]], self.buffered - n
         self.written += n
         self.files += 1
-
-    def _path(self, number: int) -> Path:
-        return self.folder / f"{self.prefix}_{number:06d}.bin"

@@ -22,9 +22,9 @@ def fetch_shards(cfg: DataCfg, out_dir: Path, endpoint: str | None = None) -> li
             got = hf_hub_download(
                 cfg.hub_repo, name, repo_type="dataset", local_dir=out_dir / "hub", endpoint=endpoint
             )
+            if target.suffix == ".bin":
+                read_shard(Path(got))  # a broken download ends here, not an hour into a run
             Path(got).replace(target)
-        if target.suffix == ".bin":
-            read_shard(target)  # a broken download ends here, not an hour into a run
         kept.append(target)
     return kept
 

@@ -77,6 +77,7 @@ class GPT(nn.Module):
         kv_dim, mlp_dim = cfg.num_kv_heads * (D // H), int(cfg.mlp_mult * D)
         self.cfg = cfg
         self.looping = False
+        self.backend = cfg.attention_backend
         self.dtype = getattr(torch, cfg.compute_dtype)
         self.two_lane = cfg.parallel_kind == "two_lane"
         self.one_stream = cfg.parallel_kind == "one_stream"
@@ -231,7 +232,7 @@ class GPT(nn.Module):
         k_TKd = rotate(rms(k_TC.unflatten(1, (cfg.num_kv_heads, -1))), stream.cos, stream.sin)
         v_TKd = v_TC.unflatten(1, (cfg.num_kv_heads, -1))
         q_THd = q_THd * w.q_gain[i][:, None]
-        y_THd = attention(q_THd, k_TKd, v_TKd, stream.segments, cfg.attention_backend)
+        y_THd = attention(q_THd, k_TKd, v_TKd, stream.segments, self.backend)
         if i >= cfg.num_layers - cfg.xsa_last_n:
             y_THd = exclude_self(y_THd, v_TKd)
         if cfg.sparse_attn_gate_enabled:

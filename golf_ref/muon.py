@@ -1,4 +1,4 @@
-"""Muon (Jordan et al. 2024) on banks of matrices: momentum, row normalisation, Newton-Schulz, sharded by rank.
+"""Muon (Jordan et al. 2024) on banks of matrices: momentum, row normalisation, Newton-Schulz, sharded.
 
 Shapes: B matrices of a bank, each R rows by C columns; b = ceil(B / ranks), one rank's share of a bank.
 """

@@ -58,7 +58,9 @@ class Optimizers:
     def step(self, lr_mult: float, step: int) -> None:
         """Average over ranks, clip the global norm, update. The records clip per rank, before the average."""
         bank_grads = self.muon.reduce()
-        small_grads = [p.grad for p in self.small]
+        small_grads = [
+            p.grad for p in self.small if p.grad is not None
+        ]  # None: a part that cfg leaves unused
         mean_over_ranks(small_grads, self.ranks)
         if self.cfg.grad_clip_norm:
             clip = self._clip_factor(bank_grads, small_grads)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from golf_ref.attention import Segments
+from golf_ref.attention import Segments, pick_backend
 from golf_ref.config import Cfg, hyperparameters
 from golf_ref.data import Data, Prefetcher, make_loader
 from golf_ref.distributed import ALONE, Ranks, max_over_ranks, mean_over_ranks
@@ -192,6 +192,8 @@ def warm_up(s: Setup) -> None:
 def compiled_nll(model: GPT) -> Nll:
     """The one forward under torch.compile: a graph per number of boundaries and per loop state."""
     torch._dynamo.config.recompile_limit = 64
+    if model.backend == "auto":  # settled before tracing: the choice looks at the machine
+        model.backend = pick_backend(model.tok_emb.weight.device.type, model.dtype)
     return torch.compile(model.nll, dynamic=False)
 
 
