@@ -115,7 +115,7 @@ def _file(name: str, text: str) -> str:
 
 
 def _track(rule: Rule) -> str:
-    return "record" if set(rule.tracks) == {Track.RECORD} else "all"
+    return "all" if Track.NON_RECORD in rule.tracks else "record"
 
 
 def main(target: Path) -> None:

@@ -10,7 +10,7 @@ from golf_audit.report import words
 from golf_audit.report.escape import QUOTE_CAP, terminal
 from golf_audit.report.sections import notes
 
-EVIDENCE_CAP = 12
+EVIDENCE_CAP = 6
 """Pieces of evidence of one finding without --verbose."""
 
 

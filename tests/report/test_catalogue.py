@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from golf_audit import registry
 from golf_audit.model import Example, Report, Rule, Verdict
@@ -30,8 +32,6 @@ def test_a_page_holds_law_examples_and_precedents(sample: Callable[[str], Report
 
 
 def test_an_example_that_holds_a_fence_stays_one_block(make_rule: Callable[..., Rule]) -> None:
-    from dataclasses import replace
-
     readme = Example("a README with a command", {"README.md": "```sh\nrun\n```"}, Verdict.PASS)
     told = catalogue.page(replace(make_rule("R01", "Files"), examples=(readme,)))
     assert "````markdown\n```sh\nrun\n```\n````" in told
@@ -47,3 +47,9 @@ def test_the_table_and_the_readme_name_every_rule_and_what_is_not_checked() -> N
     for told in (catalogue.table(rules), catalogue.readme(rules)):
         assert all(rule.id in told and rule.title in told for rule in rules)
         assert all(what in told for what in catalogue.NOT_CHECKED)
+
+
+def test_the_committed_page_is_the_generated_one() -> None:
+    """rules/README.md is written by `make rules`; after a change to a rule, run it."""
+    committed = (Path(__file__).resolve().parents[2] / "rules" / "README.md").read_text(encoding="utf-8")
+    assert committed == catalogue.readme(registry.rules())

@@ -30,7 +30,7 @@ FORMATS: dict[str, Callable[[list[Report]], str]] = {
     "80.txt": render_text(80),
     "120.txt": render_text(120),
     "json": jsonreport.render,
-    "md": markdown.render,
+    "comment": markdown.render,  # not .md: ruff would format the code blocks of the snapshots
     "sarif": sarif.render,
     "github": github.render,
 }
@@ -126,7 +126,7 @@ def test_no_submission_is_said_in_words() -> None:
 def test_an_unshown_finding_is_not_stated_as_a_fact(sample: Sample) -> None:
     report = sample("packed")
     doubtful = replace(report, rulings=tuple(map(undetermined, report.rulings)))
-    for form in ("120.txt", "md", "github"):
+    for form in ("120.txt", "comment", "github"):
         said = FORMATS[form]([doubtful])
         assert "likely, but not shown" in said, form
     assert '"level": "note"' in sarif.render([doubtful])
@@ -187,7 +187,7 @@ def test_an_absolute_folder_never_reaches_the_report(sample: Sample) -> None:
     report = sample("failing")
     moved = replace(report, head=replace(report.head, folder="/home/somebody/pg/" + report.head.folder))
     assert jsonreport.render([moved]) == jsonreport.render([report])
-    for form in ("md", "sarif", "github"):
+    for form in ("comment", "sarif", "github"):
         assert "somebody" not in FORMATS[form]([moved])
 
 
@@ -305,7 +305,7 @@ def test_a_comment_fits_into_what_github_accepts(sample: Sample) -> None:
 ACCUSING = ("cheat", "fraud", "guilt", "illegal attempt", "!", "violat")
 
 
-@pytest.mark.parametrize("form", ["80.txt", "md", "github"])
+@pytest.mark.parametrize("form", ["80.txt", "comment", "github"])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_reports_do_not_accuse(sample: Sample, name: str, form: str) -> None:
     told = FORMATS[form]([sample(name)]).replace(markdown.MARKER, "").lower()
