@@ -173,10 +173,6 @@ class Clone:
             raise CloneError(f"{one[:12]} and {other[:12]} have no common history here{self._shallow}")
         return _text(answer).strip() or None
 
-    def is_ancestor(self, one: str, other: str) -> bool:
-        """True when `one` is `other` or lies in its history."""
-        return self.merge_base(one, other) == one
-
     @cached_property
     def main_line(self) -> tuple[Commit, ...]:
         """Main as it stood after each change: its commits along first parents, newest first."""

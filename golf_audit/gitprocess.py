@@ -250,7 +250,7 @@ def _git_binary() -> str:
     found = shutil.which("git")
     if found is None:
         raise CloneError("git is not installed, or not on PATH; it is needed for --repo")
-    if Path(found).resolve().parent == Path.cwd():  # Windows looks in the current folder first
+    if not os.path.isabs(found):  # the current folder: Windows looks there first, and it may be hostile
         raise CloneError(f"{found}: a program of the current folder is not run as git")
     return found
 

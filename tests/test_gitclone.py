@@ -373,7 +373,7 @@ def test_a_program_called_git_in_the_current_folder_is_not_run(
     marker = tmp_path / "marker"
     _program(tmp_path / "git", f"touch {marker}")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", os.curdir, prepend=os.pathsep)
     with pytest.raises(CloneError, match="current folder"):
         Clone(repo.path)
     assert not marker.exists()
