@@ -98,6 +98,7 @@ def text_bytes(tokens: int, loss_per_bpb: float, candidates: Sequence[Tokenizer]
     close = [t for t in candidates if abs(off[t] - 1) <= SUBSET_SHIFT]
     wrong = [t for t in candidates if factor_of(off[t]) is not None]
     if close or wrong:
-        return (close or wrong)[0].loss_per_bpb / math.log(2) * tokens
+        tokenizer = min(close or wrong, key=lambda t: abs(off[t] - 1))
+        return tokenizer.loss_per_bpb / math.log(2) * tokens
     plausible = PLAUSIBLE[0] <= loss_per_bpb <= PLAUSIBLE[1]
     return loss_per_bpb / math.log(2) * tokens if plausible else None
