@@ -54,7 +54,7 @@ def configure(name: str, overrides: tuple[str, ...], out: Path | None) -> tuple[
     """Configuration and folder of a run; shards lie in the folder's data/ unless an override says so."""
     out = out or Path("runs") / name
     try:
-        cfg = preset(name, [f"data_dir={out / 'data'}", *overrides])
+        cfg = preset(name, [f"data_path={out / 'data'}", *overrides])
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     out.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def configure(name: str, overrides: tuple[str, ...], out: Path | None) -> tuple[
 
 def shards(cfg: Cfg, rank: int = 0) -> Data:
     """Open the shards, making or fetching them first where there are none."""
-    folder = Path(cfg.data.data_dir)
+    folder = Path(cfg.data.data_path)
     if rank == 0 and not any(folder.glob("fineweb_train_*.bin")):
         prepare(cfg, folder)
     return load_data(cfg)
@@ -74,7 +74,7 @@ def shards(cfg: Cfg, rank: int = 0) -> Data:
 def data(name: str, overrides: tuple[str, ...], out: Path | None) -> None:
     """Make shards from text, or fetch the published ones."""
     cfg, _ = configure(name, overrides, out)
-    for key, count in prepare(cfg, Path(cfg.data.data_dir)).items():
+    for key, count in prepare(cfg, Path(cfg.data.data_path)).items():
         click.echo(f"{key}: {count}")
 
 
@@ -180,7 +180,7 @@ def bundle(
     write_script(cfg, folder, packed)
     if seeds:
         shards(cfg)
-    kept = [run_script(folder, int(seed), Path(cfg.data.data_dir)) for seed in seeds.split(",") if seed]
+    kept = [run_script(folder, int(seed), Path(cfg.data.data_path)) for seed in seeds.split(",") if seed]
     kept += [copy_log(log, folder) for log in logs]
     if not kept:
         click.echo(f"wrote {folder / 'train_gpt.py'}; run it, then pass its logs with --log")

@@ -58,13 +58,13 @@ def claimed_tag(cfg: Cfg) -> str:
     return "quantized_sliding_window" if cfg.eval.sliding_window_enabled else "quantized"
 
 
-def run_script(folder: Path, seed: int, data_dir: Path) -> Path:
+def run_script(folder: Path, seed: int, data_path: Path) -> Path:
     """Run a copy of the folder's script once, as a participant would, and keep its log in the folder."""
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copy(folder / SCRIPT, scratch)
         # A relative path, so that the log's settings do not name this machine's folders.
-        Path(scratch, "data").symlink_to(data_dir.resolve(), target_is_directory=True)
-        environ = {**os.environ, "SEED": str(seed), "DATA_DIR": "data"}
+        Path(scratch, "data").symlink_to(data_path.resolve(), target_is_directory=True)
+        environ = {**os.environ, "SEED": str(seed), "DATA_PATH": "data"}
         subprocess.run([sys.executable, SCRIPT], cwd=scratch, env=environ, check=True)
         return Path(shutil.copy(Path(scratch, f"train_seed{seed}.log"), folder))
 

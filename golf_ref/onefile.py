@@ -63,7 +63,9 @@ if __name__ == "__main__":
 
 def make_script(cfg: Cfg) -> str:
     """Source of a script that runs cfg without golf_ref; ValueError if two modules define the same name."""
-    cfg = override(cfg, [f"data_dir={DataCfg.data_dir}"])  # where the shards lie is not part of a submission
+    cfg = override(
+        cfg, [f"data_path={DataCfg.data_path}"]
+    )  # where the shards lie is not part of a submission
     bodies = [config_section(cfg)]
     imports = ast.parse("import os\nfrom dataclasses import dataclass, fields").body
     owners = dict.fromkeys(top_level_names(ast.parse(bodies[0]).body), "config")

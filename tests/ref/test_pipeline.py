@@ -67,7 +67,7 @@ def shards(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def finished(shards, tmp_path_factory):
     """One finished run: configuration, data, folder, log lines, stages, and the tensors that were packed."""
-    cfg = preset("tiny", (*SHORT, f"data_dir={shards}"))
+    cfg = preset("tiny", (*SHORT, f"data_path={shards}"))
     out, data, log = tmp_path_factory.mktemp("run"), load_data(cfg), RunLog(echo=False)
     packed = []
 
@@ -168,7 +168,7 @@ SMALL = (  # any preset on the tiny preset's text, with a model of a few thousan
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PRESETS if name != "tiny"])
 def test_the_chain_of_every_preset_runs_in_the_small(name, tmp_path):
-    cfg = preset(name, (*SMALL, *SHORT, f"data_dir={tmp_path}"))
+    cfg = preset(name, (*SMALL, *SHORT, f"data_path={tmp_path}"))
     prepare(cfg, tmp_path)
     data, log = load_data(cfg), RunLog(echo=False)
     kinds = (cfg.ttt.ttt_kind,) if cfg.ttt.ttt_enabled else ()
@@ -183,7 +183,7 @@ def test_the_chain_of_every_preset_runs_in_the_small(name, tmp_path):
 @pytest.mark.slow
 def test_the_commands_one_by_one_give_the_scores_of_the_pipeline(finished, shards, tmp_path):
     stages = finished.stages
-    common = ["--preset", "tiny", "--out", str(tmp_path), *SHORT, f"data_dir={shards}"]
+    common = ["--preset", "tiny", "--out", str(tmp_path), *SHORT, f"data_path={shards}"]
     printed = ""
     for command in (["train"], ["quantize"], ["evaluate"], ["ttt", "--kind", "lora"]):
         result = CliRunner().invoke(main, [*command, *common])
@@ -200,7 +200,7 @@ def test_the_one_file_script_gives_the_scores_of_the_modules(packed, finished, s
     stages = finished.stages
     write_script(preset("tiny"), tmp_path, packed)
     settings = dict(pair.upper().split("=") for pair in SHORT)
-    environ = {**os.environ, **settings, "DATA_DIR": str(shards), "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+    environ = {**os.environ, **settings, "DATA_PATH": str(shards), "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
     done = subprocess.run(
         [sys.executable, "train_gpt.py"], cwd=tmp_path, env=environ, capture_output=True, text=True
     )
@@ -216,7 +216,7 @@ def test_the_one_file_script_gives_the_scores_of_the_modules(packed, finished, s
 
 @pytest.mark.slow
 def test_plot_and_bundle_from_the_command_line(shards, tmp_path):
-    common = ["--preset", "tiny", "--out", str(tmp_path), *SHORT, f"data_dir={shards}"]
+    common = ["--preset", "tiny", "--out", str(tmp_path), *SHORT, f"data_path={shards}"]
     folder = tmp_path / "record"
     person = ["--author", "A. Person", "--github-id", "aperson"]
     result = CliRunner().invoke(
