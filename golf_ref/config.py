@@ -162,14 +162,16 @@ class TTTCfg:
 
 @dataclass(frozen=True)
 class DataCfg:
-    data_dir: str = "data"
+    data_path: str = "data"  # the folder of the shards; DATA_PATH in the naive script
     tokenizer: str = "sentencepiece"  # ours. "sentencepiece" or "byte264"
     caseops_enabled: bool = True  # #1729
     text: str = "hub"  # ours. "hub" (published shards), "stdlib" (Python's files), a .jsonl, a folder of .txt
     hub_repo: str = "romeerp/parameter-golf-caseops-v1"  # the CaseOps export that #1855 trained on
     hub_dataset: str = "fineweb10B_sp8192_lossless_caps_caseops_v1_reserved"
-    tokenizer_model: str = "fineweb_8192_bpe_lossless_caps_caseops_v1_reserved.model"  # file name in data_dir
-    train_shards: int = 80  # shards to fetch; #1855 80
+    tokenizer_model: str = (
+        "fineweb_8192_bpe_lossless_caps_caseops_v1_reserved.model"  # file name in data_path
+    )
+    hub_train_shards: int = 80  # shards to fetch; #1855 80
     val_docs: int = 50_000  # the official split; any other number is for other corpora only
     shard_tokens: int = 100_000_000  # the root exporter's; 10_000_000 in the per-record CaseOps script
     doc_chars: int = 0  # ours: cut source documents to pieces of this length; 0 = leave them whole
@@ -217,7 +219,7 @@ _SP8192: dict[str, Setting] = {
     "hub_repo": "kevclark/parameter-golf",
     "hub_dataset": "fineweb10B_sp8192",
     "tokenizer_model": "fineweb_8192_bpe.model",
-    "train_shards": 128,
+    "hub_train_shards": 128,
 }
 _PR1394: dict[str, Setting] = _SP8192 | {
     "qk_gain_init": 4.0,
@@ -373,7 +375,7 @@ PRESETS: dict[str, dict[str, Setting]] = {
         "hub_repo": "",
         "hub_dataset": "",
         "tokenizer_model": "",
-        "train_shards": 0,
+        "hub_train_shards": 0,
         "val_docs": 40,
         "shard_tokens": 500_000,
         "doc_chars": 600,

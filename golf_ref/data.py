@@ -54,8 +54,8 @@ class Data:
 
 
 def load_data(cfg: Cfg) -> Data:
-    """Open the shards in cfg.data.data_dir; ValueError unless validation holds val_docs documents."""
-    folder = Path(cfg.data.data_dir)
+    """Open the shards in cfg.data.data_path; ValueError unless validation holds val_docs documents."""
+    folder = Path(cfg.data.data_path)
     train_files = tuple(sorted(folder.glob("fineweb_train_*.bin")))
     val_files = [f for f in sorted(folder.glob("fineweb_val_*.bin")) if "_bytes_" not in f.name]
     if not train_files or not val_files:

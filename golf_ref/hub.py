@@ -10,7 +10,7 @@ from golf_ref.log import progress
 
 
 def fetch_shards(cfg: DataCfg, out_dir: Path, endpoint: str | None = None) -> list[Path]:
-    """Download the first train_shards training shards, all of validation, the sidecar and the tokenizer."""
+    """Download the first hub_train_shards training shards, validation, its sidecar and the tokenizer."""
     from huggingface_hub import HfApi, hf_hub_download
 
     remote = HfApi(endpoint=endpoint).list_repo_files(cfg.hub_repo, repo_type="dataset")
@@ -35,8 +35,8 @@ def select_files(cfg: DataCfg, remote: list[str]) -> list[str]:
     train = [name for name in shards if PurePosixPath(name).match("fineweb_train_*.bin")]
     val = [name for name in shards if PurePosixPath(name).match("fineweb_val_*.bin")]
     tokenizer = [name for name in remote if PurePosixPath(name).name == cfg.tokenizer_model]
-    if len(train) < cfg.train_shards or not val:
+    if len(train) < cfg.hub_train_shards or not val:
         raise ValueError(
             f"{cfg.hub_repo} has {len(train)} training and {len(val)} validation shards of {cfg.hub_dataset}"
         )
-    return train[: cfg.train_shards] + val + tokenizer[:1]
+    return train[: cfg.hub_train_shards] + val + tokenizer[:1]

@@ -216,7 +216,7 @@ def enable_looping(s: Setup, prefix: str) -> None:
 
 def validate(s: Setup, step: int) -> Score:
     s.model.eval()
-    score = evaluate_plain(s.model, s.data.val_ids, s.data.val_bytes[1:], s.cfg.eval)
+    score = evaluate_plain(s.model, s.data.val_ids, s.data.val_bytes[1:], s.cfg.eval, s.ranks)
     s.model.train()
     iterations = s.cfg.train.iterations
     s.log.line(f"{step}/{iterations} val_loss: {score.val_loss:.4f} val_bpb: {score.val_bpb:.4f}")

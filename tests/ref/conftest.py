@@ -18,7 +18,7 @@ torch.set_num_threads(1)
 def tiny_cfg(tmp_path_factory: pytest.TempPathFactory) -> Cfg:
     """The tiny preset with shards of the running Python's own sources."""
     folder = tmp_path_factory.mktemp("shards")
-    cfg = preset("tiny", [f"data_dir={folder}", "max_docs=300", "val_docs=10", "shard_tokens=60000"])
+    cfg = preset("tiny", [f"data_path={folder}", "max_docs=300", "val_docs=10", "shard_tokens=60000"])
     prepare(cfg, folder)
     return cfg
 

@@ -81,7 +81,7 @@ def test_the_first_documents_are_validation_and_no_document_is_in_both_splits(
         "shard_tokens=100",
         f"caseops_enabled={int(caseops)}",
     ]
-    cfg = preset("tiny", [*settings, f"data_dir={folder}", "eval_seq_len=16"])
+    cfg = preset("tiny", [*settings, f"data_path={folder}", "eval_seq_len=16"])
     counts = prepare(cfg, folder)
     assert split_of(cfg, folder, "fineweb_val") == texts[:8]
     assert split_of(cfg, folder, "fineweb_train") == texts[8:]
@@ -118,11 +118,11 @@ def test_validation_with_another_number_of_documents_is_refused(tiny_cfg: Cfg) -
 
 
 def test_validation_under_caseops_without_its_sidecar_is_refused(tiny_cfg: Cfg, tmp_path: Path) -> None:
-    for source in Path(tiny_cfg.data.data_dir).glob("fineweb_*.bin"):
+    for source in Path(tiny_cfg.data.data_path).glob("fineweb_*.bin"):
         if "_bytes_" not in source.name:
             (tmp_path / source.name).write_bytes(source.read_bytes())
     with pytest.raises(ValueError, match="sidecar"):
-        load_data(replace(tiny_cfg, data=replace(tiny_cfg.data, data_dir=str(tmp_path))))
+        load_data(replace(tiny_cfg, data=replace(tiny_cfg.data, data_path=str(tmp_path))))
 
 
 def test_a_smaller_second_run_leaves_no_shard_of_the_first(tmp_path: Path) -> None:
@@ -136,10 +136,23 @@ def test_a_smaller_second_run_leaves_no_shard_of_the_first(tmp_path: Path) -> No
         assert len(list((tmp_path / "out").glob("fineweb_train_*.bin"))) == shards
 
 
-def test_stdlib_text_is_the_same_on_every_call_and_no_file_is_in_both_splits() -> None:
+def test_stdlib_text_is_the_same_on_every_call_and_in_pieces() -> None:
     cfg = preset("tiny", ["max_docs=120"]).data
-    assert list(documents(cfg)) == list(documents(cfg))
-    assert all(0 < len(text) <= 600 for text in documents(cfg))
+    texts = list(documents(cfg))
+    assert texts == list(documents(cfg))
+    assert len(texts) == 120
+    assert all(0 < len(text) <= 600 for text in texts)
+
+
+def test_no_stdlib_file_gives_to_both_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abcdefgh":
+        (tmp_path / f"{name}.py").write_text(name * 1500)
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"stdlib": str(tmp_path)})
+    texts = list(documents(preset("tiny", ["val_docs=3", "max_docs=0"]).data))
+    val, train = ({text[0] for text in part} for part in (texts[:3], texts[3:]))
+    assert (len(val), len(train)) == (3, 5)
+    assert not val & train
+    assert sum(map(len, texts[3:])) == 5 * 1500
 
 
 def test_sentencepiece_shards_from_text(tmp_path: Path) -> None:
@@ -151,7 +164,7 @@ def test_sentencepiece_shards_from_text(tmp_path: Path) -> None:
         "val_docs=20",
         "eval_seq_len=16",
     ]
-    cfg = preset("tiny", [*settings, f"text={tmp_path / 'docs.jsonl'}", f"data_dir={tmp_path}"])
+    cfg = preset("tiny", [*settings, f"text={tmp_path / 'docs.jsonl'}", f"data_path={tmp_path}"])
     counts = prepare(cfg, tmp_path)
     data = load_data(cfg)
     assert (tmp_path / "own.model").exists()

@@ -27,7 +27,7 @@ SETTINGS = [
 
 def two_ranks(tmp_path: Path, cfg: Cfg, *settings: str) -> list[dict]:
     out = tmp_path / "result"
-    data = [f"{key}={hyperparameters(cfg)[key]}" for key in ("data_dir", "val_docs")]
+    data = [f"{key}={hyperparameters(cfg)[key]}" for key in ("data_path", "val_docs")]
     torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     command = [
         sys.executable,

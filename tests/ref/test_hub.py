@@ -22,7 +22,7 @@ CFG = preset(
     [
         "hub_repo=someone/golf",
         "hub_dataset=set_a",
-        "train_shards=2",
+        "hub_train_shards=2",
         "tokenizer_model=own.model",
         "val_docs=2",
     ],
@@ -120,7 +120,7 @@ def test_the_named_data_set_and_tokenizer_are_fetched_and_nothing_else(hub: str,
 
 def test_fetched_shards_load_as_a_run_s_data(hub: str, tmp_path: Path) -> None:
     fetch_shards(CFG.data, tmp_path, endpoint=hub)
-    data = load_data(preset("pr1855", [f"data_dir={tmp_path}", "val_docs=2"]))
+    data = load_data(preset("pr1855", [f"data_path={tmp_path}", "val_docs=2"]))
     assert len(data.train_files) == 2
     assert len(data.val_ids) == 2 * 2048 + 1
 

@@ -139,6 +139,7 @@ def test_micro_batches_must_divide_over_the_ranks(tiny_cfg: Cfg, tiny_data: Data
         train(override(tiny_cfg, ["micro_batches=3"]), tiny_data, Ranks(0, 2))
 
 
+@pytest.mark.slow
 def test_the_forward_is_one_graph_that_new_documents_do_not_change(tiny_cfg: Cfg) -> None:
     torch.manual_seed(0)
     model = GPT(tiny_cfg.model)
