@@ -16,6 +16,7 @@ from __future__ import annotations
 import html as _html
 import re
 import unicodedata
+from collections.abc import Sequence
 from urllib.parse import quote
 
 QUOTE_CAP = 200
@@ -70,9 +71,9 @@ _MARKS = re.compile(r"([\\`*_{}\[\]#|~$@])")
 _BLOCK_START = re.compile(r"\d{1,9}(?=[.)](?: |$))|(?=[-+](?: |$)|--|=)")
 
 
-def markdown(text: str) -> str:
+def markdown(text: str, cap: int = PROSE_CAP) -> str:
     """Prose in a comment. A word that GitHub would bring to life becomes code, "#123" a quiet link."""
-    prose = "".join(_word(word) for word in re.split(r"([ |])", visible(text).strip(" ")))
+    prose = "".join(_word(word) for word in re.split(r"([ |])", visible(text, cap).strip(" ")))
     start = _BLOCK_START.match(prose)  # a list, a rule or a heading underline
     return f"{start[0]}\\{prose[start.end() :]}" if start else prose
 
@@ -124,9 +125,9 @@ def fence(text: str, language: str = "", indent: str = "", cap: int = QUOTE_CAP)
 # --- GitHub workflow commands ---------------------------------------------------------------------------
 
 
-def annotation(text: str) -> str:
-    """The message of a workflow command. Line breaks that we set ourselves are kept, encoded."""
-    return "%0A".join(visible(line).replace("%", "%25") for line in text.split("\n"))
+def annotation(lines: Sequence[str]) -> str:
+    """The message of a workflow command. The breaks between the lines are the only ones."""
+    return "%0A".join(visible(line).replace("%", "%25") for line in lines)
 
 
 def attribute(text: str) -> str:

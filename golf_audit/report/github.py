@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from golf_audit.model import Certainty, Finding, Report, Ruling, Verdict, Where
 from golf_audit.outcome import fails, is_open, verdict
 from golf_audit.report import words
-from golf_audit.report.escape import QUOTE_CAP, annotation, attribute, terminal, visible
+from golf_audit.report.escape import QUOTE_CAP, annotation, attribute, terminal
 from golf_audit.report.sections import counts, grouped, sections
 
 PER_LEVEL = 10
@@ -27,7 +27,7 @@ class Annotation:
     level: str
     rules: tuple[str, ...]
     title: str
-    body: str
+    body: Sequence[str]
     file: str = ""
     line: int | None = None
     column: int | None = None
@@ -58,9 +58,7 @@ def _capped(found: list[Annotation]) -> list[Annotation]:
         return found
     kept, rest = found[: PER_LEVEL - 1], found[PER_LEVEL - 1 :]
     rules = tuple(dict.fromkeys(rule for a in rest for rule in a.rules))
-    body = (
-        f"{len(rest)} more: {' '.join(rules)}\nGitHub shows ten of a level; the full report lists them all."
-    )
+    body = (f"{len(rest)} more: {' '.join(rules)}", "GitHub shows ten of a level; the full report has all.")
     return [*kept, Annotation(rest[0].level, rules, "golf-audit: more findings", body)]
 
 
@@ -68,7 +66,7 @@ def _of(report: Report, require_run: bool) -> Iterator[Annotation]:
     """Annotations of one report in the order of its sections."""
     split = sections(report)
     for crash in report.crashes:
-        yield Annotation("error", (crash.rule,), f"golf-audit {crash.rule}: the tool failed", crash.error)
+        yield Annotation("error", (crash.rule,), f"golf-audit {crash.rule}: the tool failed", [crash.error])
     for ruling in split.failed + split.needs_ruling:
         yield from _of_ruling(report, ruling, require_run)
     for group in grouped(split.undetermined):
@@ -102,7 +100,7 @@ def _undecided(group: Sequence[Ruling], require_run: bool) -> Annotation:
     supply = [f"supplied by: {what}" for what in words.supply(group[0])]
     level = min((_level(r, require_run) for r in group), key=LEVELS.index)
     title = f"{' '.join(ids)} {group[0].verdict.value}"
-    return Annotation(level, ids, title, "\n".join([group[0].reason, *supply]))
+    return Annotation(level, ids, title, [words.reason(group[0]), *supply])
 
 
 def _level(ruling: Ruling, require_run: bool) -> str:
@@ -111,15 +109,15 @@ def _level(ruling: Ruling, require_run: bool) -> str:
     return "warning" if is_open(ruling, require_run=require_run) else "notice"
 
 
-def _body(ruling: Ruling, finding: Finding, where: Where | None) -> str:
+def _body(ruling: Ruling, finding: Finding, where: Where | None) -> list[str]:
     likely = "" if finding.certainty is Certainty.SHOWN or finding.proof else "likely, but not shown: "
     lines = [likely + finding.message]
     if where is not None and (where.layer or where.quote):
-        lines.append(f"{words.position(where)}: {visible(where.quote, QUOTE_CAP)}")
+        lines.append(f"{words.position(where)}: {where.quote[:QUOTE_CAP]}")
     lines.append(f"law: {words.law(finding.law)}")
     found = words.precedents_of(ruling)
     if found:
         lines.append(f"precedents: {found}")
     if finding.to_change:
         lines.append(f"to change: {finding.to_change}")
-    return "\n".join(lines)
+    return lines

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from golf_audit import __version__
 from golf_audit.model import Evidence, Report, Ruling, Severity, Verdict, Where
 from golf_audit.outcome import fails, is_open, verdict
 from golf_audit.report import words
-from golf_audit.report.escape import code, fence, html, markdown, path
+from golf_audit.report.escape import PROSE_CAP, code, fence, html, markdown, path
 from golf_audit.report.sections import counts, grouped, notes, sections
 
 MARKER = "<!-- golf-audit/report -->"
@@ -18,6 +18,8 @@ COMMENT_CAP = 60_000
 """Characters; GitHub refuses a comment of more than 65,536."""
 _EVIDENCE_CAP = 12
 _SETTINGS_CAP = 60
+_CELL_CAP = 300
+"""Characters of a reason in the table; the details hold it whole."""
 _WORST = ("fail", "open", "pass")
 
 
@@ -25,29 +27,31 @@ def render(reports: Sequence[Report], *, require_run: bool = False) -> str:
     """One comment for all reports. Details that do not fit into a comment are left out, and it says so."""
     if not reports:
         return f"{MARKER}\n## golf-audit\n\nNo submission in this pull request.\n"
-    words_said = [verdict(report, require_run=require_run) for report in reports]
-    worst = min(words_said, key=_WORST.index)
+    ending = _reproduce(reports, require_run)
+    return "\n".join([*_fitting(_parts(reports, require_run), COMMENT_CAP - len(ending)), ending])
+
+
+def _parts(reports: Sequence[Report], require_run: bool) -> Iterator[str]:
+    """Heading, the essentials of every report, then the details, in the order in which they may be cut."""
+    said = [verdict(report, require_run=require_run) for report in reports]
     one = len(reports) == 1
-    title = f": {code(words.name(reports[0]))}" if one else f": {len(reports)} submissions"
-    parts = [f"{MARKER}\n## golf-audit: {worst.upper()}{title}\n"]
-    for report, word in zip(reports, words_said, strict=True):
+    title = code(words.name(reports[0])) if one else f"{len(reports)} submissions"
+    yield f"{MARKER}\n## golf-audit: {min(said, key=_WORST.index).upper()}: {title}\n"
+    for report, word in zip(reports, said, strict=True):
         if not one:
-            parts.append(f"### {word.upper()}: {code(words.name(report))}\n")
-        parts += _essential(report, require_run)
-    details = [part for report in reports for part in _details(report, name_folder=not one)]
-    ending = [_reproduce(reports, require_run)]
-    return "\n".join([*parts, *_fitting(details, COMMENT_CAP - len("\n".join(parts + ending))), *ending])
+            yield f"### {word.upper()}: {code(words.name(report))}\n"
+        yield from _essential(report, require_run)
+    for report in reports:
+        yield from _details(report, name_folder=not one)
 
 
-def _fitting(details: Sequence[str], room: int) -> list[str]:
-    kept: list[str] = []
-    for part in details:
+def _fitting(parts: Iterable[str], room: int) -> Iterator[str]:
+    for part in parts:
         room -= len(part) + 1
-        if room < 200:
-            kept.append("Further details do not fit into a comment; the command below prints them.\n")
-            break
-        kept.append(part)
-    return kept
+        if room < 0:
+            yield "Further details do not fit into a comment; the command below prints them.\n"
+            return
+        yield part
 
 
 def _essential(report: Report, require_run: bool) -> Iterator[str]:
@@ -92,7 +96,7 @@ def _table_rows(report: Report) -> Iterator[str]:
 def _row(rulings: Sequence[Ruling], where: str, law: str) -> str:
     ids = " ".join(r.rule.id for r in rulings)
     mark = " (advisory)" if all(r.rule.severity is Severity.ADVISORY for r in rulings) else ""
-    what = f"**{rulings[0].verdict.value}**{mark} {markdown(words.reason(rulings[0]))}"
+    what = f"**{rulings[0].verdict.value}**{mark} {markdown(words.reason(rulings[0]), _CELL_CAP)}"
     return f"| {ids} | {what} | {where} | {law} |"
 
 
@@ -198,20 +202,21 @@ def _settings(report: Report) -> list[str]:
 def _reproduce(reports: Sequence[Report], require_run: bool) -> str:
     """The commands that print this report on any machine with the tool."""
     first = reports[0]
-    flags = "".join(f" --rule {rule}" for rule in first.restricted_to) + (
-        " --require-run" if require_run else ""
-    )
+    flags = "".join(f" --rule {rule}" for rule in first.restricted_to)
+    flags += " --require-run" if require_run else ""
     if first.head.pr is not None:
         commands = [
             f"git fetch origin refs/pull/{first.head.pr}/head:refs/pull/{first.head.pr}/head",
             f"golf-audit check --repo . --pr {first.head.pr} --as-of {first.as_of}{flags}",
         ]
+    elif first.head.commit:
+        commands = [f"golf-audit check --repo . --ref {first.head.commit} --as-of {first.as_of}{flags}"]
     else:
         folders = " ".join(shlex.quote(path(report.head.folder)) for report in reports)
         commands = [f"golf-audit check {folders} --as-of {first.as_of}{flags}"]
     prints = ", ".join(code(report.head.fingerprint[:12]) for report in reports)
     return (
         f"To reproduce with golf-audit {__version__} (folder sha256 {prints}):\n\n"
-        + fence("\n".join(commands), "sh")
+        + fence("\n".join(commands), "sh", cap=PROSE_CAP)
         + "\n"
     )

@@ -22,9 +22,9 @@ from golf_audit.model import (
 )
 from golf_audit.report import escape
 
-_LABEL = {Kind.SOURCE: "code", Kind.README: "README"}
-
 SEVERITY = {"D": "disqualifying", "I": "incomplete", "A": "advisory"}
+
+_LABEL = {Kind.SOURCE: "code", Kind.README: "README"}
 
 _SPEAKER = {
     Authority.README: "",
@@ -85,11 +85,8 @@ def judged(ruling: Ruling) -> list[Finding]:
 
 
 def law(cite: Cite) -> str:
-    """Who says so, where and since when."""
-    dated = (
-        _DATE.search(cite.source) is not None
-    )  # a ruling gives its own day; it may bind from an earlier one
-    since = "" if dated else f" ({cite.since})"
+    """Who says so, where and since when. A ruling gives its own day, and may bind from an earlier one."""
+    since = "" if _DATE.search(cite.source) else f" ({cite.since})"
     return f"{_SPEAKER[cite.authority]}{cite.source}{since}{', disputed' if cite.disputed else ''}"
 
 
@@ -109,9 +106,9 @@ def precedents(found: Sequence[Precedent]) -> str:
 
 def precedents_of(ruling: Ruling) -> str:
     """Precedents that the findings name, else those of the rule; none where nothing was found."""
-    named = [p for finding in judged(ruling) for p in finding.precedents]
     if not judged(ruling):
         return ""
+    named = [p for finding in judged(ruling) for p in finding.precedents]
     return precedents(list(dict.fromkeys(named)) or ruling.rule.precedents)
 
 

@@ -162,14 +162,14 @@ def test_prose_in_a_comment(raw: str, shown: str) -> None:
 
 @given(TEXT)
 def test_an_annotation_is_one_line_and_its_properties_end_where_they_should(text: str) -> None:
-    told = escape.annotation(text) + escape.attribute(text)
+    told = escape.annotation([text, text]) + escape.attribute(text)
     assert "\n" not in told and "\r" not in told and "\x1b" not in told
     assert not set(":,") & set(escape.attribute(text))
     assert all(re.match(r"%(25|0A|3A|2C)", told[m.start() :]) for m in re.finditer("%", told))
 
 
 def test_line_breaks_of_our_own_are_kept_in_an_annotation() -> None:
-    assert escape.annotation("a\n50 %") == "a%0A50 %25"
+    assert escape.annotation(["a", "50 %"]) == "a%0A50 %25"
 
 
 PATHS = {

@@ -296,8 +296,8 @@ def test_a_comment_fits_into_what_github_accepts(sample: Sample) -> None:
     (failed, *_) = report.rulings
     (finding,) = failed.assessment.findings
     loud = replace(finding, message="x " * 900)
-    many = replace(failed, assessment=replace(failed.assessment, findings=(loud,) * 60))
-    told = markdown.render([replace(report, rulings=(many,) * 3)])
+    many = replace(failed, reason="|" * 2000, assessment=replace(failed.assessment, findings=(loud,) * 60))
+    told = markdown.render([replace(report, rulings=(many,) * 40)] * 3)
     assert len(told) < 65_536
     assert "do not fit" in told and told.rstrip().endswith("```")
 
