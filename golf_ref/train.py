@@ -191,7 +191,7 @@ def warm_up(s: Setup) -> None:
 
 def compiled_nll(model: GPT) -> Nll:
     """The one forward under torch.compile: a graph per number of boundaries and per loop state."""
-    torch._dynamo.config.recompile_limit = 64
+    torch._dynamo.config.cache_size_limit = 64
     if model.backend == "auto":  # settled before tracing: the choice looks at the machine
         model.backend = pick_backend(model.tok_emb.weight.device.type, model.dtype)
     return torch.compile(model.nll, dynamic=False)
