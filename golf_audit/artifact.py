@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from golf_audit.packages import executed_layers
 from golf_audit.source import Sources
 from golf_audit.submission import Submission
 from golf_audit.trainlog import Run
@@ -64,12 +65,12 @@ def count(submission: Submission, run: Run) -> Count:
 
 
 def siblings(submission: Submission) -> tuple[str, ...]:
-    """Files beside the entry script that a run executes: Python by import or exec, native code by name."""
+    """Files beside the entry script that a run executes: what it imports or starts, native code it names."""
     sources = submission.sources
-    python = [path for path in sources.executed if path != sources.entry]
+    launched = [path for path in sources.executed if path != sources.entry]
     native = [file.path for file in submission.tree.matching(*NATIVE) if _named(file.name, sources)]
-    return (*python, *native)
+    return tuple(dict.fromkeys((*launched, *native)))
 
 
 def _named(name: str, sources: Sources) -> bool:
-    return any(name in layer.text for path in sources.executed for layer in sources.modules[path].layers)
+    return any(name in layer.text for layer in executed_layers(sources))

@@ -92,13 +92,19 @@ def tokenizers_with(vocab: int | None, path: str = "") -> tuple[Tokenizer, ...]:
 def text_bytes(tokens: int, loss_per_bpb: float, candidates: Sequence[Tokenizer]) -> float | None:
     """Bytes of the text behind so many tokens, whatever was counted for them.
 
-    By the constant of the candidate that the printed ratio is close to, or a known factor away from; by the
-    ratio itself for a tokenizer of one's own; None where the ratio is no tokenizer's: two metrics."""
+    By the constant of the candidate that the printed ratio is a known factor away from; by the larger of
+    constant and ratio where they are close; by the ratio itself for a tokenizer of one's own. None where the
+    ratio is no tokenizer's: loss and bpb are of two metrics."""
     off = {t: loss_per_bpb / t.loss_per_bpb for t in candidates}
     close = [t for t in candidates if abs(off[t] - 1) <= SUBSET_SHIFT]
     wrong = [t for t in candidates if factor_of(off[t]) is not None]
-    if close or wrong:
-        tokenizer = min(close or wrong, key=lambda t: abs(off[t] - 1))
-        return tokenizer.loss_per_bpb / math.log(2) * tokens
-    plausible = PLAUSIBLE[0] <= loss_per_bpb <= PLAUSIBLE[1]
-    return loss_per_bpb / math.log(2) * tokens if plausible else None
+    if close:
+        nearest = min(close, key=lambda t: abs(off[t] - 1))
+        per_token = max(nearest.loss_per_bpb, loss_per_bpb)
+    elif wrong:
+        per_token = wrong[0].loss_per_bpb
+    elif PLAUSIBLE[0] <= loss_per_bpb <= PLAUSIBLE[1]:
+        per_token = loss_per_bpb
+    else:
+        return None
+    return per_token / math.log(2) * tokens

@@ -111,14 +111,19 @@ def outside_imports(sources: Sources) -> tuple[Import, ...]:
     """Every package that is neither of the standard library nor of the folder, first position each."""
     local = _local_names(sources)
     found: dict[str, Import] = {}
-    for file in sources.executed:
-        layer = sources.modules[file].program
+    for layer in executed_layers(sources):
         for name, node, optional in _imports(layer):
             if name in local or name in sys.stdlib_module_names:
                 continue
             if name not in found or (found[name].optional and not optional):
                 found[name] = Import(name, layer.where(node), optional)
     return tuple(found.values())
+
+
+def executed_layers(sources: Sources) -> tuple[Layer, ...]:
+    """Every Python layer that a run of the entry executes."""
+    modules = (sources.modules[file] for file in sources.executed if file in sources.modules)
+    return tuple(layer for module in modules for layer in module.layers)
 
 
 def _local_names(sources: Sources) -> set[str]:

@@ -27,7 +27,7 @@ from golf_audit.model import (
     Unmet,
     Verdict,
 )
-from golf_audit.packages import OFFICIAL, WITH_DATA, declared, outside_imports
+from golf_audit.packages import OFFICIAL, WITH_DATA, declared, executed_layers, outside_imports
 from golf_audit.source import Layer
 from golf_audit.submission import Case
 
@@ -47,8 +47,8 @@ def check(case: Case) -> Assessment:
     ]
     findings += [
         _finding("a pretrained model or tokenizer is loaded from a package or hub", evidence)
-        for file in sources.executed
-        for evidence in _pretrained(sources.modules[file].program)
+        for layer in executed_layers(sources)
+        for evidence in _pretrained(layer)
     ]
     undeclared = [
         Evidence(
@@ -64,9 +64,9 @@ def check(case: Case) -> Assessment:
     names = ", ".join(sorted({found.package for found in imports})) or "none"
     basis = Evidence(Kind.SOURCE, f"packages from outside: {names}")
     unread = [
-        Unmet(f"{file} could not be parsed, so its imports are not known")
-        for file in sources.executed
-        if sources.modules[file].program.parsed.tree is None
+        Unmet(f"{layer.file} could not be parsed, so its imports are not known")
+        for layer in executed_layers(sources)
+        if layer.parsed.tree is None
     ]
     return Assessment(tuple(findings), unmet=tuple(unread), notes=tuple(undeclared), basis=(basis,))
 

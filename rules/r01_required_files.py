@@ -24,7 +24,7 @@ from golf_audit.model import (
     Verdict,
     Where,
 )
-from golf_audit.packages import WELL_KNOWN, declared, outside_imports
+from golf_audit.packages import WELL_KNOWN, declared, executed_layers, outside_imports
 from golf_audit.submission import Case
 
 SCRIPT = "train_gpt.py"
@@ -67,14 +67,16 @@ def _script(case: Case, entry: str) -> list[Finding]:
             )
         ]
     found = []
-    for path in case.submission.sources.executed:
-        layer = case.submission.sources.modules[path].program
+    for layer in executed_layers(case.submission.sources):
         if layer.parsed.tree is None:
-            where = layer.at(layer.parsed.line) if layer.parsed.line else Where(path, layer=layer.index)
+            where = layer.at(layer.parsed.line) if layer.parsed.line else Where(layer.file, layer=layer.index)
             evidence = Evidence(Kind.SOURCE, layer.parsed.problem, where)
             found.append(
                 _broken(
-                    f"{path} does not compile: {layer.parsed.problem}", Certainty.SHOWN, evidence, COMPILES
+                    f"{layer.file} does not compile: {layer.parsed.problem}",
+                    Certainty.SHOWN,
+                    evidence,
+                    COMPILES,
                 )
             )
     for module in outside_imports(case.submission.sources):

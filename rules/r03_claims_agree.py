@@ -62,8 +62,11 @@ def check(case: Case) -> Assessment:
 
 
 def _better_than_the_logs(case: Case, stated: Evidence) -> Iterator[Finding]:
-    """Claimed numbers, the headline or a seed's, that lie under every quantised result of their logs."""
-    for missed in case.submission.support.unmatched:
+    """Claimed numbers, the headline or a seed's, that lie under every quantised result of their logs.
+
+    Where the logs show the headline, the seeds' own figures state another of their results."""
+    support = case.submission.support
+    for missed in support.unmatched if support.verdict != "exact" else ():
         results = [
             (run, final)
             for log in case.submission.logs
