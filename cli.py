@@ -182,16 +182,10 @@ def check(
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
-@click.argument("rule_id", metavar="RULE")
+@click.argument("words", nargs=-1, required=True, metavar="[FOLDER] RULE")
 @_with(_source_options)
 def explain(
-    folder: Path | None,
-    rule_id: str,
-    repo: Path | None,
-    pr: int | None,
-    ref: str | None,
-    as_of: dt.date | None,
+    words: tuple[str, ...], repo: Path | None, pr: int | None, ref: str | None, as_of: dt.date | None
 ) -> None:
     """One ruling in full: the law, the evidence quoted, precedents, and what would change it."""
     from golf_audit import registry
@@ -199,15 +193,15 @@ def explain(
     from golf_audit.report import explain as page
     from golf_audit.submission import Case
 
+    *folders, rule_id = words
     rules = registry.pick([rule_id])
-    submissions = _load((folder,) if folder else (), repo, pr, ref)
+    submissions = _load([Path(folder) for folder in folders], repo, pr, ref)
     if not submissions:
         click.echo("no submission in this pull request")
-        return
     for submission in submissions:
         report = audit(Case(submission, as_of or submission.date), rules, restricted=True)
-        for ruling in report.rulings:
-            _write(page.render(report, ruling.rule.id), None)
+        for rule in rules:
+            _write(page.render(report, rule.id), None)
 
 
 @cli.command()
@@ -216,9 +210,8 @@ def explain(
 @click.option("--to", "target", type=click.Path(path_type=Path), required=True, help="Folder for the layers.")
 def unpack(folder: Path | None, repo: Path | None, pr: int | None, ref: str | None, target: Path) -> None:
     """Write the layers of packed scripts out as files. Nothing is executed."""
-    from golf_audit.unpack import write_layers
-
     from golf_audit.report.escape import terminal
+    from golf_audit.unpack import write_layers
 
     for submission in _load((folder,) if folder else (), repo, pr, ref):
         for line in write_layers(submission.sources, target / submission.name if repo else target):

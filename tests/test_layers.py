@@ -17,7 +17,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("golf_audit.text",),
     ("golf_audit.filetree", "golf_audit.law", "golf_audit.specimen"),
     (
-        "golf_audit.gitclone",
+        *("golf_audit.gitprocess", "golf_audit.gitclone"),
         "golf_audit.parsing",
         "golf_audit.peel",
         "golf_audit.source",
@@ -38,7 +38,7 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     (
         *("golf_audit.pullrequest", "golf_audit.load", "golf_audit.unpack", "golf_audit.awaiting"),
-        *("golf_audit.packages", "golf_audit.premises", "golf_audit.margin"),
+        *("golf_audit.premises", "golf_audit.margin"),
     ),
     ("golf_audit.rules",),
     ("golf_audit.registry", "golf_audit.audit", "golf_audit.outcome"),
@@ -107,7 +107,9 @@ def test_only_the_shell_prints_and_nobody_imports_torch(name: str) -> None:
     if not name.startswith("golf_audit.dynamic"):
         assert "torch" not in used
     assert "golf_ref" not in used
-    if name not in ("golf_audit.cli", "golf_audit.sweep") and not name.startswith("golf_audit.report"):
+    if name not in ("golf_audit.cli", "golf_audit.sweep.command") and not name.startswith(
+        "golf_audit.report"
+    ):
         assert not used & SHELL_ONLY
 
 
@@ -138,7 +140,7 @@ def test_check_runs_without_torch_and_posix_only_modules() -> None:
 
 
 def test_no_file_is_loaded_under_two_names() -> None:
-    """In a checkout rules/ could be imported as `rules` and as `golf_audit.rules`; only the second is right."""
+    """In a checkout rules/ could be imported as `rules` too; only `golf_audit.rules` is right."""
     script = (
         "import sys, collections; import golf_audit.registry as r, golf_audit.cli; r.rules(); "
         "files = collections.Counter(getattr(m, '__file__', None) for m in list(sys.modules.values())); "
