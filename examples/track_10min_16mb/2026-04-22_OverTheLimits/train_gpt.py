@@ -111,6 +111,7 @@ def dequantize(packed):
 
 
 def train(args, model, device, rank, world_size):
+    log0(f"train_shards:{len(glob.glob(args.train_files))}")
     tokens = load_tokens(args.train_files)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate)
     started = time.perf_counter()
@@ -168,6 +169,7 @@ def main():
     rank, world_size = dist.get_rank(), dist.get_world_size()
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     torch.manual_seed(args.seed)
+    log0(f"gpu:{torch.cuda.get_device_name(device)}")
     log0(f"seed:{args.seed} world_size:{world_size} ttt_enabled:{args.ttt_enabled}")
 
     model = GPT(args).to(device)
