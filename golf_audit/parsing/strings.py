@@ -37,13 +37,11 @@ def simple(c: Cursor, node: cst.SimpleString, start: int) -> ast.Constant:
 
 
 def _body(c: Cursor, token: str, opening: int, closing: int, start: int) -> str:
-    """What stands between the quotes, before any repair: literals that were joined lose their seams, while a
-    triple-quoted text that only looked like adjacent literals keeps its own characters."""
-    if FILLER not in token:
-        return token[opening:-closing]
-    if closing == 3:
-        return c.original[start + opening : start + len(token) - closing]
-    return token[opening:-closing].replace(FILLER, "")
+    """What stands between the quotes, before any repair: adjacent literals that were joined lose their seams,
+    every other literal keeps its own characters."""
+    if FILLER in token and closing == 1:
+        return token[opening:-closing].replace(FILLER, "")
+    return c.original[start + opening : start + len(token) - closing]
 
 
 def formatted(c: Cursor, node: cst.FormattedString, start: int, lower: Lower) -> ast.expr:
@@ -136,6 +134,7 @@ def _read(c: Cursor, token: str) -> int:
 
 def _text(c: Cursor, body: str, raw: bool) -> ast.Constant:
     start = _read(c, body)
+    body = c.original[start : c.at]
     try:
         literal = ast.Constant(decode_formatted(body, raw), None)
     except NotPythonError as problem:

@@ -23,7 +23,7 @@ import libcst as cst
 from golf_audit.parsing import statements, wire
 from golf_audit.parsing.cursor import DEPTH_CAP
 from golf_audit.parsing.problem import AstrayError, NotPythonError, TooDeepError
-from golf_audit.parsing.repair import join_adjacent
+from golf_audit.parsing.repair import repaired
 
 READY, TREE, PROBLEM = 0, 1, 2
 STACK = 256 * 2**20  # bytes; LibCST's recursion needs about 60 kB for a bracket
@@ -67,10 +67,10 @@ def _tree(text: str) -> ast.Module:
     try:
         return statements.module(text, cst.parse_module(text))
     except cst.ParserSyntaxError:
-        joined = join_adjacent(text)
-        if joined is None:
+        other = repaired(text)
+        if other is None:
             raise
-    return statements.module(joined, cst.parse_module(joined), text)
+    return statements.module(other, cst.parse_module(other), text)
 
 
 def _refused(message: str, text: str) -> tuple[int, bytes]:

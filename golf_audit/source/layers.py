@@ -9,17 +9,20 @@ from functools import cached_property
 
 from golf_audit.model import Fault, Where
 from golf_audit.parsing import Parsed, parse
+from golf_audit.peel import Payload
 
 QUOTE_CAP = 200
 """Characters of a source line that a position quotes."""
+LAUNCHER_CAP = 4_000
+"""Characters of code in a script that only hands over to another; a real training script has 20,000."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One Python text of a file. `payload` is the place of its packed form in the layer around it.
+    """One Python text of a file. `payload` is the place of its packed form in the layer around it (`outer`).
 
-    `how` says how it was unpacked ("base85, lzma raw, exec"); `name` is the module it becomes, "" for the
-    program itself."""
+    `how` says how it was unpacked ("base85, lzma raw"); `name` is the module it becomes, "" for code that
+    runs as the program itself."""
 
     file: str
     index: int
@@ -27,11 +30,21 @@ class Layer:
     how: str = ""
     payload: Where | None = None
     name: str = ""
+    outer: int | None = None
 
     @cached_property
     def parsed(self) -> Parsed:
         """The tree, parsed on first use."""
         return parse(self.text)
+
+    @cached_property
+    def own_length(self) -> int:
+        """Characters of the text without its long literals: what is left of a packed script is its shim."""
+        tree = self.parsed.tree
+        if tree is None:
+            return len(self.text)
+        literals = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
+        return len(self.text) - sum(len(v) for v in literals if isinstance(v, (str, bytes)) and len(v) >= 400)
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
@@ -61,22 +74,35 @@ def _excerpt(line: str, column: int | None) -> str:
 
 @dataclass(frozen=True)
 class Module:
-    """A Python file with all its layers, outermost first, and what in it could not be unpacked or parsed."""
+    """A Python file with all its layers, outermost first; every layer is executed, the outer ones too.
+
+    `payloads` are what else its literals carry: C sources, data, files that it writes. `faults` name what
+    could not be unpacked, followed or parsed."""
 
     file: str
     layers: tuple[Layer, ...]
     faults: tuple[Fault, ...] = ()
+    payloads: tuple[Payload, ...] = ()
 
     @cached_property
     def program(self) -> Layer:
-        """The innermost layer that is executed as this file; layer 0 for a plain script."""
-        return [layer for layer in self.layers if not layer.name][-1]
+        """The innermost layer that is executed as this file; layer 0 for a plain script.
+
+        A readable script that also executes a small text of its own stays the program."""
+        layer = self.layers[0]
+        while True:
+            inside = [other for other in self.layers if other.outer == layer.index and not other.name]
+            main = max(inside, key=lambda other: len(other.text), default=None)
+            if main is None or len(main.text) < layer.own_length:
+                return layer
+            layer = main
 
 
 @dataclass(frozen=True)
 class Sources:
     """Every Python file of a submission. `entry` is the script a run starts with (None: there is none);
-    `launched[file]` are the files of the folder that `file` imports, executes or starts, directly."""
+    `launched[file]` are the files of the folder that `file` imports, executes or starts, directly. They need
+    not be Python (#119 starts a compiled program)."""
 
     modules: Mapping[str, Module]
     entry: str | None = None
@@ -87,6 +113,23 @@ class Sources:
     def entry_module(self) -> Module | None:
         """The module of the entry script."""
         return self.modules.get(self.entry) if self.entry is not None else None
+
+    @cached_property
+    def main(self) -> Layer | None:
+        """The layer that does the work of the run: the entry's program, or that of the file which a mere
+        launcher of a few lines hands over to."""
+        module, seen = self.entry_module, set[str]()
+        while module is not None and module.file not in seen:
+            seen.add(module.file)
+            program = module.program
+            next_files = [f for f in self.launched.get(module.file, ()) if f in self.modules]
+            if program.own_length > LAUNCHER_CAP or not next_files:
+                return program
+            longest = max(next_files, key=lambda f: len(self.modules[f].program.text))
+            if len(self.modules[longest].program.text) < program.own_length:
+                return program
+            module = self.modules[longest]
+        return module.program if module is not None else None
 
     @cached_property
     def executed(self) -> tuple[str, ...]:

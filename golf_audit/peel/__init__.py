@@ -1,0 +1,75 @@
+"""What a script carries and launches, found without executing it.
+
+`peel` follows constants through the script (machine.py), then looks at the literals it did not meet
+(embedded.py), so that a payload is a text, described data or a named gap, never a silent one."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from golf_audit.model import Fault, Where
+from golf_audit.peel.effects import static_imports
+from golf_audit.peel.embedded import Payload, describe, embedded
+from golf_audit.peel.evaluate import OutOfStepsError
+from golf_audit.peel.machine import Machine
+from golf_audit.peel.values import Known
+from golf_audit.peel.world import Executed, Launched, World, Written
+
+__all__ = ["Executed", "Payload", "Peeled", "Surroundings", "peel"]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a layer finds when it runs: the folder, sys.path (POSIX, relative to it) and files that an outer
+    layer wrote."""
+
+    read: Callable[[str], bytes | None]
+    search: Sequence[str] = ("",)
+    files: Mapping[str, Known] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Peeled:
+    """Texts that are executed, files of the folder that are launched, data that is carried, and gaps.
+
+    `search` and `files` are what code that runs later finds."""
+
+    executed: tuple[Executed, ...]
+    launched: tuple[str, ...]
+    payloads: tuple[Payload, ...]
+    faults: tuple[Fault, ...]
+    search: tuple[str, ...]
+    files: Mapping[str, Known]
+
+
+def peel(file: str, tree: ast.Module, locate: Callable[[ast.AST], Where], around: Surroundings) -> Peeled:
+    """Peel one layer of a file of the folder; `locate` gives the position of a node of its tree."""
+    world = World(around.read, locate, list(around.search), dict(around.files))
+    faults = []
+    try:
+        Machine(file, tree, world).run(tree)
+    except OutOfStepsError:
+        faults.append(Fault("too long to follow which texts it executes", Where(file)))
+    static_imports(world, tree, posixpath.dirname(file))
+    executed = tuple(r for r in world.results if isinstance(r, Executed))
+    run = {item.text for item in executed}
+    payloads = [
+        payload
+        for payload in (
+            describe(r.where, r.content, r.how, r.path) for r in world.results if isinstance(r, Written)
+        )
+        if payload.text not in run
+    ]
+    for found in embedded(tree, world.met, locate):
+        if isinstance(found, Payload):
+            payloads.append(found)
+        else:
+            faults.append(Fault(found.why, found.where))
+    faults += [Fault(gap.why, gap.where) for gap in world.unsettled()]
+    launched = dict.fromkeys(r.path for r in world.results if isinstance(r, Launched) and r.path != file)
+    return Peeled(
+        executed, tuple(launched), tuple(payloads), tuple(faults), tuple(world.search), world.left_behind()
+    )
