@@ -83,6 +83,8 @@ def _sentence(pointer: str, error: ValidationError) -> str:
         wanted = [allowed] if isinstance(allowed, str) else list(allowed)
         words = " or ".join(_WORDS.get(w, w) for w in wanted if w != "null")
         return f"{name} is {shown}; {words} is expected"
+    if error.validator == "minLength":
+        return f"{name} is empty"
     if error.validator == "required":
         return f"{name}: {error.message}"
     return f"{name} is {shown}; {expected}" if expected else f"{name}: {error.message[:160]}"

@@ -65,7 +65,7 @@ TEXTS = {
 _NOT_THE_SCORE = re.compile(
     r"pre_?quant|post_?ema|ema_|pre_?ttt|train|std|delta|gain|improve|baseline|sota|target|previous|prev_|base_|parent"
     r"|merged|reference|best_seed|worst|min_|max_|range|ci95|margin|raw|float|bf16|fp32|unquant|threshold|diff|record"
-    r"|_vs_|leader|ablat|no_ttt|without|upstream|roundtrip_|_pr_?\d"
+    r"|_vs_|leader|ablat|no_ttt|without|upstream|roundtrip_|_pr_?\d|project|expect|predict|retract|inflat|smoke"
 )
 _NUMERIC = re.compile(
     r"[-+]?(?:\d[\d,_]{0,30}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][-+]?\d{1,3})?(?:\s?(?:bytes|B|bpb))?"

@@ -55,7 +55,7 @@ _PAIR = re.compile(
 )
 _PAIR_LINE = re.compile(r"(?<![a-z])(?:total|code|artifact)\w{0,20}[:=]")
 _TRIAL = re.compile(
-    r"quant_try|quant_strategy|pre_prune|prune|auto_precision|candidate|limit[:=]|raw_total|over_bytes|^step|^\d"
+    r"quant_try|quant_strategy|prune|auto_precision|candidate|raw_total|over_bytes|hints|^step|^\d"
 )
 
 
@@ -66,13 +66,18 @@ def sizes(number: int, line: str, low: str) -> Iterator[Size]:
         if match is not None:
             yield Size(what, _label(match["label"], line), integer(match["count"]), number, quote(line))
             return
-    if not _PAIR_LINE.search(low) or _TRIAL.search(low.split("limit", 1)[0]):
+    if not _PAIR_LINE.search(low) or _TRIAL.search(low):
         return
     for match in _PAIR.finditer(line):
         count = integer(match["count"])
-        what_ = _what(match["key"].lower(), line)
         if count >= 1000:
-            yield Size(what_, _label(match["label"] or "", line), count, number, quote(line))
+            yield Size(
+                _what(match["key"].lower(), line),
+                _label(match["label"] or "", line),
+                count,
+                number,
+                quote(line),
+            )
 
 
 def _what(key: str, line: str) -> What:
