@@ -129,9 +129,11 @@ class Pool:
         self._lock = threading.Lock()
         self._worker: Worker | None = None
         self._owner = 0
+        self.deadline: float | None = None  # seconds; None: by the length of the text
 
-    def ask(self, text: bytes, deadline: float | None = None) -> tuple[int, bytes]:
+    def ask(self, text: bytes) -> tuple[int, bytes]:
         """(kind, body) of the answer to one text. Raises WorkerLostError when the text killed its worker."""
+        deadline = self.deadline
         if deadline is None:
             deadline = DEADLINE + DEADLINE_PER_MEGABYTE * len(text) / 1e6
         with self._lock:

@@ -27,6 +27,11 @@ class Parsed:
     line: int | None = None
 
 
+def set_deadline(seconds: float | None) -> None:
+    """Seconds that the parser may take for one text; None for the default, which grows with the text."""
+    POOL.deadline = seconds
+
+
 @lru_cache(maxsize=8)
 def parse(text: str) -> Parsed:
     """Parse Python source with LibCST in the worker process; the trees of the last few texts are kept."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from golf_audit.model import Fault, Where
+from golf_audit.parsing import flatten
 from golf_audit.peel.effects import static_imports
 from golf_audit.peel.embedded import Payload, describe, embedded
 from golf_audit.peel.evaluate import OutOfStepsError
@@ -47,13 +48,14 @@ class Peeled:
 
 def peel(file: str, tree: ast.Module, locate: Callable[[ast.AST], Where], around: Surroundings) -> Peeled:
     """Peel one layer of a file of the folder; `locate` gives the position of a node of its tree."""
+    nodes = flatten(tree)
     world = World(around.read, locate, list(around.search), dict(around.files))
     faults = []
     try:
-        Machine(file, tree, world).run(tree)
+        Machine(file, nodes, world).run(tree)
     except OutOfStepsError:
         faults.append(Fault("too long to follow which texts it executes", Where(file)))
-    static_imports(world, tree, posixpath.dirname(file))
+    static_imports(world, nodes, posixpath.dirname(file))
     executed = tuple(r for r in world.results if isinstance(r, Executed))
     run = {item.text for item in executed}
     payloads = [
@@ -63,7 +65,7 @@ def peel(file: str, tree: ast.Module, locate: Callable[[ast.AST], Where], around
         )
         if payload.text not in run
     ]
-    for found in embedded(tree, world.met, locate):
+    for found in embedded(nodes, world.met, locate):
         if isinstance(found, Payload):
             payloads.append(found)
         else:

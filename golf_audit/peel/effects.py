@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from golf_audit.parsing import flatten
 from golf_audit.peel.values import Code, Known, ModuleObject, Name, OpenFile, PathValue, Spec
 from golf_audit.peel.world import World, module_name
 
@@ -73,9 +74,9 @@ def import_module(world: World, name: str, node: ast.AST) -> bool:
     return False
 
 
-def static_imports(world: World, tree: ast.Module, package: str) -> None:
+def static_imports(world: World, nodes: Iterable[ast.AST], package: str) -> None:
     """Note what the import statements of a script load. `package` is the folder of the script."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 _import_with_parents(world, alias.name, node)
@@ -289,13 +290,13 @@ def _path_method(
     return False, None
 
 
-def interesting_functions(tree: ast.Module) -> frozenset[str]:
+def interesting_functions(nodes: Iterable[ast.AST]) -> frozenset[str]:
     """Names of functions that mention something of this file, or call (by name) one that does."""
     mentions: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             words = mentions.setdefault(node.name, set())
-            for inner in ast.walk(node):
+            for inner in flatten(node):
                 if isinstance(inner, ast.Name):
                     words.add(inner.id)
                 elif isinstance(inner, ast.Attribute):

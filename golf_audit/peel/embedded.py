@@ -8,7 +8,7 @@ import ast
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from golf_audit.model import Where
@@ -70,10 +70,10 @@ class Opaque:
 
 
 def embedded(
-    tree: ast.Module, met: Container[int], locate: Callable[[ast.AST], Where]
+    nodes: Iterable[ast.AST], met: Container[int], locate: Callable[[ast.AST], Where]
 ) -> Iterator[Payload | Opaque]:
     """Payloads in literals of a script, except in those whose use was followed (`met`, by id)."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, (str, bytes)):
             continue
         if len(node.value) >= _SOURCE_MINIMUM and id(node) not in met:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from golf_audit.parsing import flatten
 from golf_audit.peel import effects, pure
 from golf_audit.peel.decoders import NAMED, UNREADABLE, DecodeError
 from golf_audit.peel.values import Code, Frame, Function, Known, ModuleObject, Name, PathValue, Spec, small
@@ -26,12 +27,13 @@ class OutOfStepsError(Exception):
 class Evaluator:
     """Evaluates expressions of one script in frames of names."""
 
-    def __init__(self, file: str, tree: ast.Module, world: World) -> None:
+    def __init__(self, file: str, nodes: Sequence[ast.AST], world: World) -> None:
         self.script = ROOT + file
         self.world = world
+        self.nodes = nodes
         self.entered: set[ast.AST] = set()
         self.active: set[ast.AST] = set()
-        self._interesting = effects.interesting_functions(tree)
+        self._interesting = effects.interesting_functions(nodes)
         self._steps = 0
 
     def spend(self) -> None:
@@ -178,7 +180,7 @@ class Evaluator:
                 Frame(
                     {
                         n.id: None
-                        for n in ast.walk(node)
+                        for n in flatten(node)
                         if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
                     },
                     frame,

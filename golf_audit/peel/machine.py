@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping
 
+from golf_audit.parsing import flatten
 from golf_audit.peel.evaluate import Evaluator
 from golf_audit.peel.values import Frame, Function, Known, ModuleObject
 
@@ -21,7 +22,7 @@ class Machine(Evaluator):
         """Module level first, then every function that was not called, with unknown arguments."""
         frame = Frame({"__file__": Known(self.script), "__name__": None})
         self.block(tree.body, frame)
-        for node in ast.walk(tree):
+        for node in self.nodes:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node not in self.entered:
                 self.enter(Function(node), None, {}, frame)
 
@@ -144,7 +145,7 @@ class Machine(Evaluator):
         changed = {
             node.id
             for statement in body
-            for node in ast.walk(statement)
+            for node in flatten(statement)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
         frame.names.update(dict.fromkeys(changed))
@@ -190,7 +191,7 @@ class Machine(Evaluator):
             frame = frame.outer
         inner = Frame(self._parameters(node.args, args, keywords, frame), frame)
         self.block(node.body, inner)
-        returns = [s for s in ast.walk(node) if isinstance(s, ast.Return)]
+        returns = [s for s in flatten(node) if isinstance(s, ast.Return)]
         value = self.evaluate(returns[0].value, inner) if len(returns) == 1 and returns[0].value else None
         self.active.discard(node)
         return value

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from golf_audit.model import Fault, Where
-from golf_audit.parsing import Parsed, parse
+from golf_audit.parsing import Parsed, flatten, parse
 from golf_audit.peel import Payload
 
 QUOTE_CAP = 200
@@ -43,7 +43,7 @@ class Layer:
         tree = self.parsed.tree
         if tree is None:
             return len(self.text)
-        literals = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant))
+        literals = (n.value for n in flatten(tree) if isinstance(n, ast.Constant))
         return len(self.text) - sum(len(v) for v in literals if isinstance(v, (str, bytes)) and len(v) >= 400)
 
     @cached_property
@@ -83,6 +83,10 @@ class Module:
     layers: tuple[Layer, ...]
     faults: tuple[Fault, ...] = ()
     payloads: tuple[Payload, ...] = ()
+
+    def named(self, name: str) -> Layer | None:
+        """The layer that code of this file finds when it imports a module by this name."""
+        return next((layer for layer in self.layers if layer.name == name), None)
 
     @cached_property
     def program(self) -> Layer:
