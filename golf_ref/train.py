@@ -57,11 +57,11 @@ class Stopwatch:
         self.since = self.clock()
 
     def stop(self) -> None:
-        self._settle()
-        self.kept += self.clock() - self.since
+        self.kept = self.seconds()
 
     def seconds(self) -> float:
-        """Counted so far; only while the watch runs."""
+        """Counted so far, with the device's queue done; only while the watch runs."""
+        self._settle()
         return self.kept + self.clock() - self.since
 
     def _settle(self) -> None:
@@ -145,13 +145,10 @@ def run(s: Setup, clock: Callable[[], float]) -> TrainResult:
             log_step(s, step + 1, losses[-1].clone(), seconds)
     loader.close()
     result.steps, result.seconds, result.losses = len(losses), seconds, mean_losses(losses, s.ranks)
-    if out_of_time:
-        ms = f"{1000 * seconds:.0f}ms"
-        s.log.line(f"stopping_early: wallclock_cap train_time: {ms} step: {result.steps}/{t.iterations}")
-    log_peak_memory(s)
     if s.cfg.opt.ema_decay:
         result.ema_model = copy.deepcopy(s.model)
         ema.copy_to(result.ema_model)
+    log_end(s, result, out_of_time)
     return result
 
 
@@ -264,7 +261,10 @@ def log_step(s: Setup, step: int, loss: Tensor, seconds: float) -> None:
     s.log.line(f"{step}/{s.cfg.train.iterations} train_loss: {loss.item():.4f} {timing}")
 
 
-def log_peak_memory(s: Setup) -> None:
+def log_end(s: Setup, result: TrainResult, out_of_time: bool) -> None:
+    if out_of_time:
+        ms, iterations = f"{1000 * result.seconds:.0f}ms", s.cfg.train.iterations
+        s.log.line(f"stopping_early: wallclock_cap train_time: {ms} step: {result.steps}/{iterations}")
     if s.device.type == "cuda":
         allocated = torch.cuda.max_memory_allocated(s.device) >> 20
         reserved = torch.cuda.max_memory_reserved(s.device) >> 20
