@@ -105,9 +105,13 @@ def find_support(claims: Claims, logs: Sequence[Log]) -> Support:
     )
 
 
-def tolerance(claim: Claim[float]) -> float:
-    """How far a logged value may lie from a claim that was rounded, or cut, to its printed decimals."""
-    return float(1.01 * 10.0 ** -min(claim.decimals or 8, 8))
+def agrees(logged: float, claim: Claim[float]) -> bool:
+    """True when a logged value, rounded or cut to the claim's decimals, is the claim; from five decimals on
+    the last digit may differ by one either way, as means of rounded values do."""
+    decimals = min(claim.decimals or 8, 8)
+    unit = float(10.0**-decimals)
+    lower = 0.51 if decimals < 5 else 1.01
+    return -lower * unit <= logged - claim.value <= 1.01 * unit
 
 
 class _Search:
@@ -124,36 +128,35 @@ class _Search:
         claimed = self.claims.bpb
         if found or claimed is None:
             return found
+        means = self._means(claimed)
+        fits = bool(means) and agrees(_mean(means[0]), claimed)
+        if fits and len(self._listed()) > 1:
+            return means[0]  # the seeds were named, and all of them give the headline
         single = _equal(self.runs, claimed)
         if single is not None:
             return [_supported(single, "value", claimed)]
-        means = self._means(claimed)
-        if means and _error(means[0], claimed) <= tolerance(claimed):
-            return means[0]
-        return self._near(claimed, means)
+        return means[0] if fits else self._near(claimed, means)
 
     def headline(self, lines: list[Supported]) -> tuple[Verdict, bool, float | None]:
         """How the headline relates to the lines: (verdict, whether it is their mean, the logged value)."""
         claimed = self.claims.bpb
         if claimed is None:
             return "none", False, None
-        mean = fmean(line.final.bpb for line in lines) if len(lines) > 1 else None
+        mean = _mean(lines) if len(lines) > 1 else None
         options = [(True, mean)] if mean is not None else []
         options += [(False, line.final.bpb) for line in lines]
-        for limit, verdict in ((tolerance(claimed), "exact"), (_NEAR, "near")):
-            for is_mean, value in options:
-                if abs(value - claimed.value) <= limit:
-                    return verdict, is_mean, value  # type: ignore[return-value]
-            single = _equal(self.runs, claimed) if verdict == "exact" else None
-            if single is not None:
-                return "exact", False, single[1].bpb
+        for is_mean, value in options:
+            if agrees(value, claimed):
+                return "exact", is_mean, value
+        single = _equal(self.runs, claimed)
+        if single is not None:
+            return "exact", False, single[1].bpb
+        for is_mean, value in options:
+            if abs(value - claimed.value) <= _NEAR:
+                return "near", is_mean, value
         missed = _miss(None, claimed, self.runs)
         self.unmatched.append(missed)
-        return (
-            missed.verdict,
-            mean is not None,
-            mean if mean is not None else options[0][1] if options else None,
-        )
+        return missed.verdict, mean is not None, options[0][1] if options else None
 
     def _seed(self, seed: SeedClaim) -> Supported | None:
         """The line behind one claimed seed; what cannot be tied to a line is remembered as unmatched."""
@@ -188,8 +191,8 @@ class _Search:
         The seeds are the listed ones, else those of the folder; logs that share a seed count one each."""
         measured = [run for run in self.runs if run.measured] or self.runs
         groups = _by_seed(measured)
-        listed = [s.seed for s in self.claims.seeds if s.seed in groups]
-        chosen = [groups[seed] for seed in listed] if len(listed) > 1 else list(groups.values())
+        listed = [groups[seed] for seed in self._listed() if seed in groups]
+        chosen = listed if len(listed) > 1 else list(groups.values())
         if len(chosen) < 2:
             chosen = [[run] for run in measured]
         if not 2 <= len(chosen) <= 12:
@@ -198,6 +201,9 @@ class _Search:
         rows.append([_last(runs) for runs in chosen])
         means = [[_supported(pair, "mean", None) for pair in row if pair is not None] for row in rows]
         return sorted((m for m in means if len(m) == len(chosen)), key=lambda m: _error(m, claimed))
+
+    def _listed(self) -> list[int]:
+        return [seed.seed for seed in self.claims.seeds if seed.seed is not None]
 
     def _near(self, claimed: Claim[float], means: list[list[Supported]]) -> list[Supported]:
         """The closest line or mean, when it is close enough to be meant."""
@@ -216,8 +222,12 @@ def _supported(pair: _Pair, how: How, claimed: Claim[float] | None, seed: int | 
     return Supported(seed if seed is not None else run.any_seed, run, final, how, claimed, difference)
 
 
+def _mean(lines: Sequence[Supported]) -> float:
+    return fmean(line.final.bpb for line in lines)
+
+
 def _error(lines: Sequence[Supported], claimed: Claim[float]) -> float:
-    return abs(fmean(line.final.bpb for line in lines) - claimed.value)
+    return abs(_mean(lines) - claimed.value)
 
 
 def _results(runs: Iterable[Run]) -> list[_Pair]:
@@ -228,7 +238,7 @@ def _results(runs: Iterable[Run]) -> list[_Pair]:
 def _equal(runs: Iterable[Run], claimed: Claim[float]) -> _Pair | None:
     """The result that equals a claim at its precision: a program's output before notes, a rounded value
     before one that was cut, the line with the most digits, the last."""
-    hits = [pair for pair in _results(runs) if abs(pair[1].bpb - claimed.value) <= tolerance(claimed)]
+    hits = [pair for pair in _results(runs) if agrees(pair[1].bpb, claimed)]
 
     def rank(pair: _Pair) -> tuple[bool, bool, int]:
         rounded = round(pair[1].bpb, claimed.decimals or 8)
@@ -245,7 +255,7 @@ def _miss(seed: int | None, claimed: Claim[float], runs: Sequence[Run]) -> Unmat
     """Why a claimed number has no line: only scores before quantisation equal it, or all results differ."""
     early = [(run, final) for run in runs for final in run.finals if final.stage == "pre"]
     for run, final in early:
-        if abs(final.bpb - claimed.value) <= tolerance(claimed):
+        if agrees(final.bpb, claimed):
             return Unmatched(seed, claimed, "pre-quantisation", (run, final), final.bpb - claimed.value)
     measured = [run for run in runs if run.measured] or runs
     nearest = _closest(measured, claimed)

@@ -203,7 +203,7 @@ NOT_FINAL = {
     "a difference": "roundtrip_delta val_loss:+0.00836388 val_bpb:+0.00495356",
     "a gain": "delta_bpb=-0.00165387",
     "a standard deviation": "std_val_bpb: 0.00079",
-    "an f-string of the script": 'log0(f"final_int8_zlib_roundtrip val_loss:{q_val_loss:.4f} val_bpb:{q_val_bpb:.4f}")',
+    "an f-string of the script": 'log0(f"final_int8_zlib_roundtrip val_loss:{q_loss:.4f} val_bpb:{q_bpb:.4f}")',
     "not a number": "final_quant_roundtrip val_loss:nan val_bpb:nan eval_time:3746ms",
     "a phased progress line": "ttp: b107/782 bl:2.4395 bb:1.0683 rl:2.3249 rb:1.0587 dl:205-206 gd:1",
     "a training score": "best_ckpt:save step:6552 train_loss:2.1322 train_bpb:1.2614 pool:1/10",
@@ -260,16 +260,16 @@ def test_concatenated_runs_are_told_apart() -> None:
 
 
 def test_two_hyperparameter_blocks_are_two_runs() -> None:
-    evaluation = "Hyperparameters:\n  seed: 42\n  world_size: 8\nquantized_ttt val_loss:2.3 val_bpb:1.06 eval_time:9000ms\n"
+    evaluation = "Hyperparameters:\n  seed: 42\n  world_size: 8\nquantized_ttt val_loss:2.3 val_bpb:1.06\n"
     training, evaluated = log(CLARK + evaluation).runs
     assert training.trained and not evaluated.trained
     assert evaluated.any_seed == 42
 
 
+LATER = "final_slot val_loss:1.8 val_bpb:1.09\n"
 ONE_RUN = {
-    "an evaluation that prints its model again": CLASSIC
-    + "model_params:26829913\nfinal_slot val_loss:1.8 val_bpb:1.09\n",
-    "a summary that repeats the seed": CLASSIC + "seed:1337\nfinal_slot val_loss:1.8 val_bpb:1.09\n",
+    "an evaluation that prints its model again": CLASSIC + "model_params:26829913\n" + LATER,
+    "a summary that repeats the seed": CLASSIC + "seed:1337\n" + LATER,
     "every line printed twice": "".join(line + line for line in CLASSIC.splitlines(keepends=True)),
     "console output and log file joined": CLASSIC + CLASSIC,
     "the seed printed by each rank": CLASSIC.replace("seed:1337\n", "seed:1337\n" * 8),
@@ -322,9 +322,7 @@ def test_sizes_are_read(line: str, expected: tuple[str, str, int]) -> None:
 
 
 def test_model_code_and_total_on_one_line_are_told_apart() -> None:
-    run = only(
-        "world_size:8\nmodel_size int8+zlib:15650103 bytes  code:156032 bytes  total:15806135 bytes  limit:16MB\n"
-    )
+    run = only("world_size:8\nmodel_size int8+zlib:15650103 bytes  code:156032 bytes  total:15806135 bytes\n")
     assert {(size.what, size.bytes) for size in run.sizes} == {
         ("model", 15650103),
         ("code", 156032),
@@ -348,7 +346,7 @@ def test_what_is_not_a_size_gives_none(line: str) -> None:
 
 
 def test_the_time_of_a_result_is_found_through_its_twins() -> None:
-    """Exact lines and aliases carry no time; the alias `final_int8_zlib_roundtrip` repeats the sliding score."""
+    """Exact lines and aliases carry no time; the alias `final_int8_zlib_roundtrip` repeats a score."""
     run = only(CLASSIC)
     alias = run.finals[-1]
     found = run.seconds_of(alias)
@@ -410,9 +408,7 @@ def test_what_is_not_a_finished_phase_gives_none(line: str) -> None:
 
 
 def test_calibration_data_named_on_an_earlier_line_is_remembered() -> None:
-    run = only(
-        "world_size:8\ngptq:calibrating with 64 batches (training data)...\ngptq:calibrated 68 layers in 2.1s\n"
-    )
+    run = only("world_size:8\ngptq:calibrating with (training data)...\ngptq:calibrated 68 layers in 2.1s\n")
     assert [phase.data for phase in run.calibration] == ["train"]
 
 
@@ -499,16 +495,51 @@ def test_a_file_that_was_not_read_says_so() -> None:
     assert log("").problems == ("empty",)
 
 
-HOSTILE = ["a", "1", "_", " ", "=", ":", "-", "(", "bpb", "val_bpb:", "1.", "bpb=1", "loss:", "step:1/2 ", "gptq ", "seed:",
-           "total ", "a_bpb_", "code:", "gpu: ", "pattern=", "a=b ", "[rank0]:", "# ", "1,", "ttt eval_time:", "\t", "|",
-           "Total submission size ", "stopping_early: ", "val_loader:shards pattern=", "d1", "H100 gpu:"]  # fmt: skip
-LEADS = ["", "gptq hessian time ", "ttt eval ", "final_x val_loss:1.0 val_bpb:", "stopping_early: ", "Total submission size ",
-         "step:1/2 loss ", "Serialized model "]  # fmt: skip
+HOSTILE = (
+    *(
+        "a",
+        "1",
+        "_",
+        " ",
+        "=",
+        ":",
+        "-",
+        "(",
+        "1.",
+        "1,",
+        "\t",
+        "|",
+        "d1",
+        "# ",
+        "a=b ",
+        "a_bpb_",
+        "bpb=1",
+        "[rank0]:",
+    ),
+    *(
+        "bpb",
+        "val_bpb:",
+        "loss:",
+        "step:1/2 ",
+        "gptq ",
+        "seed:",
+        "total ",
+        "code:",
+        "gpu: ",
+        "H100 gpu:",
+        "pattern=",
+    ),
+    *("ttt eval_time:", "Total submission size ", "stopping_early: ", "val_loader:shards pattern="),
+)
+LEADS = (
+    *("", "gptq hessian time ", "ttt eval ", "final_x val_loss:1.0 val_bpb:", "stopping_early: "),
+    *("Total submission size ", "step:1/2 loss ", "Serialized model "),
+)
 
 
 @pytest.mark.parametrize("lead", LEADS)
 def test_no_line_of_ten_thousand_characters_takes_long(lead: str) -> None:
-    """Protects against patterns that backtrack: every line under 50 ms (best of three, the machine is shared)."""
+    """Protects against patterns that backtrack: every line under 50 ms of processor time (best of three)."""
     for word in HOSTILE:
         line = (lead + word * 10_000)[:10_000] + "\x00\n"
         best = min(_seconds(line) for _ in range(3))
@@ -526,6 +557,6 @@ def test_a_log_of_two_megabytes_takes_well_under_a_second() -> None:
 
 def _seconds(text: str) -> float:
     data = text.encode()
-    start = time.perf_counter()
+    start = time.process_time()
     read_log(File("x.log", len(data), data))
-    return time.perf_counter() - start
+    return time.process_time() - start
