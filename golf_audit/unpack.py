@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from golf_audit.errors import AuditError
@@ -21,7 +21,7 @@ def write_layers(sources: Sources, directory: Path) -> list[str]:
 
     train_gpt.py's layer 1 becomes `train_gpt.py.1.py`, a module inside it `train_gpt.py.2.tools.quant.py`.
     Names from the submission never leave the folder. Raises AuditError when a file is already there."""
-    planned = [item for module in sources.modules.values() for item in _plan(module)]
+    planned = _distinct(item for module in sources.modules.values() for item in _plan(module))
     if not planned:
         return ["nothing is packed: every script is readable as it is"]
     taken = [name for name, _, _ in planned if os.path.lexists(directory / name)]
@@ -32,6 +32,19 @@ def write_layers(sources: Sources, directory: Path) -> list[str]:
         _write(directory, name, text)
         report.append(f"{name}  {says}")
     return report
+
+
+def _distinct(items: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Names that became equal, or differ by case only, get a number."""
+    seen: set[str] = set()
+    made = []
+    for name, text, says in items:
+        number, free = 2, name
+        while free.casefold() in seen:
+            free, number = f"{name}~{number}", number + 1
+        seen.add(free.casefold())
+        made.append((free, text, says))
+    return made
 
 
 def _plan(module: Module) -> Iterator[tuple[str, str, str]]:
@@ -66,7 +79,7 @@ def _place(where: Where | None) -> str:
 
 
 def _safe(part: str) -> str:
-    """One part of a path that is a plain file name on every platform: no separators, dots first, or devices."""
+    """One part of a path as a plain file name on every platform: no separator, leading dot or device."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", part)[:_NAME_CAP].strip(". ") or "_"
     device = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", plain)
     return f"_{plain}" if device else plain
@@ -75,10 +88,10 @@ def _safe(part: str) -> str:
 def _write(directory: Path, name: str, text: str) -> None:
     """Create one new file; a link on the way is an error, not a detour."""
     target = directory / name
-    target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(directory.resolve()):
         raise AuditError(f"{target.parent} leads out of {directory}; nothing more was written")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with open(target, "x", encoding="utf-8", errors="surrogatepass", newline="") as stream:
             stream.write(text)
     except FileExistsError:

@@ -25,23 +25,26 @@ __all__ = ["Executed", "Payload", "Peeled", "Surroundings", "peel"]
 @dataclass(frozen=True)
 class Surroundings:
     """What a layer finds when it runs: the folder, sys.path (POSIX, relative to it) and files that an outer
-    layer wrote."""
+    layer wrote. `mentioned` tells whether another file of the folder holds a name."""
 
     read: Callable[[str], bytes | None]
+    mentioned: Callable[[str], bool] = lambda name: True
     search: Sequence[str] = ("",)
     files: Mapping[str, Known] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Peeled:
-    """Texts that are executed, files of the folder that are launched, data that is carried, and gaps.
+    """Texts that are executed, files of the folder that are launched, data that is carried.
 
-    `search` and `files` are what code that runs later finds."""
+    `faults` are literals that stay closed, `gaps` calls that execute something nobody could follow; `search`
+    and `files` are what code that runs later finds."""
 
     executed: tuple[Executed, ...]
     launched: tuple[str, ...]
     payloads: tuple[Payload, ...]
     faults: tuple[Fault, ...]
+    gaps: tuple[Fault, ...]
     search: tuple[str, ...]
     files: Mapping[str, Known]
 
@@ -50,11 +53,11 @@ def peel(file: str, tree: ast.Module, locate: Callable[[ast.AST], Where], around
     """Peel one layer of a file of the folder; `locate` gives the position of a node of its tree."""
     nodes = flatten(tree)
     world = World(around.read, locate, list(around.search), dict(around.files))
-    faults = []
+    faults, gaps = [], []
     try:
-        Machine(file, nodes, world).run(tree)
+        Machine(file, nodes, world, around.mentioned).run(tree)
     except OutOfStepsError:
-        faults.append(Fault("too long to follow which texts it executes", Where(file)))
+        gaps.append(Fault("too long to follow which texts it executes", Where(file)))
     static_imports(world, nodes, posixpath.dirname(file))
     executed = tuple(r for r in world.results if isinstance(r, Executed))
     run = {item.text for item in executed}
@@ -70,8 +73,14 @@ def peel(file: str, tree: ast.Module, locate: Callable[[ast.AST], Where], around
             payloads.append(found)
         else:
             faults.append(Fault(found.why, found.where))
-    faults += [Fault(gap.why, gap.where) for gap in world.unsettled()]
+    gaps += [Fault(gap.why, gap.where) for gap in world.unsettled()]
     launched = dict.fromkeys(r.path for r in world.results if isinstance(r, Launched) and r.path != file)
     return Peeled(
-        executed, tuple(launched), tuple(payloads), tuple(faults), tuple(world.search), world.left_behind()
+        executed=executed,
+        launched=tuple(launched),
+        payloads=tuple(payloads),
+        faults=tuple(faults),
+        gaps=tuple(gaps),
+        search=tuple(world.search),
+        files=world.left_behind(),
     )

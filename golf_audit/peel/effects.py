@@ -167,12 +167,18 @@ def _temporary_folder(world: World, node: ast.Call, args: Args, keywords: Keywor
     return Known(f"{_TEMPORARY}/{node.lineno}-{node.col_offset}")
 
 
+def _temporary_path(node: ast.Call, keywords: Keywords) -> str:
+    suffix = keywords.get("suffix")
+    end = suffix.value if suffix is not None and isinstance(suffix.value, str) else ""
+    return f"{_TEMPORARY}/{node.lineno}-{node.col_offset}/file{end}"
+
+
 def _temporary_file(world: World, node: ast.Call, args: Args, keywords: Keywords) -> Known:
-    return Known(OpenFile(f"{_TEMPORARY}/{node.lineno}-{node.col_offset}/file.py", True, True))
+    return Known(OpenFile(_temporary_path(node, keywords), True, True))
 
 
 def _temporary_descriptor(world: World, node: ast.Call, args: Args, keywords: Keywords) -> Known:
-    path = f"{_TEMPORARY}/{node.lineno}-{node.col_offset}/file.py"
+    path = _temporary_path(node, keywords)
     return Known((OpenFile(path, True, True), path))
 
 

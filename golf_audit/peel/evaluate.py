@@ -27,14 +27,30 @@ class OutOfStepsError(Exception):
 class Evaluator:
     """Evaluates expressions of one script in frames of names."""
 
-    def __init__(self, file: str, nodes: Sequence[ast.AST], world: World) -> None:
+    def __init__(
+        self, file: str, nodes: Sequence[ast.AST], world: World, elsewhere: Callable[[str], bool]
+    ) -> None:
         self.script = ROOT + file
         self.world = world
         self.nodes = nodes
         self.entered: set[ast.AST] = set()
         self.active: set[ast.AST] = set()
         self._interesting = effects.interesting_functions(nodes)
+        self._elsewhere = elsewhere
+        self._names: set[str] = set()
         self._steps = 0
+
+    def mentioned(self, name: str) -> bool:
+        """True when a name occurs in the script, as a name, an attribute or a text, or in another file."""
+        if not self._names:
+            for node in self.nodes:
+                if isinstance(node, ast.Name):
+                    self._names.add(node.id)
+                elif isinstance(node, ast.Attribute):
+                    self._names.add(node.attr)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 100:
+                    self._names.add(node.value)
+        return name in self._names or self._elsewhere(name)
 
     def spend(self) -> None:
         """Count one step."""

@@ -19,11 +19,14 @@ class Machine(Evaluator):
     """Runs the statements of one script; `results` are what its sinks were seen to do."""
 
     def run(self, tree: ast.Module) -> None:
-        """Module level first, then every function that was not called, with unknown arguments."""
+        """Module level first, then with unknown arguments every function that was not called but is named
+        somewhere: a sink in a function that nobody can call executes nothing."""
         frame = Frame({"__file__": Known(self.script), "__name__": None})
         self.block(tree.body, frame)
         for node in self.nodes:
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node not in self.entered:
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node in self.entered:
+                continue
+            if node.decorator_list or node.name.startswith("__") or self.mentioned(node.name):
                 self.enter(Function(node), None, {}, frame)
 
     # -- statements ----------------------------------------------------------------------------------------

@@ -77,12 +77,13 @@ class Module:
     """A Python file with all its layers, outermost first; every layer is executed, the outer ones too.
 
     `payloads` are what else its literals carry: C sources, data, files that it writes. `faults` name what
-    could not be unpacked, followed or parsed."""
+    could not be unpacked or parsed, `gaps` calls that execute something nobody could follow."""
 
     file: str
     layers: tuple[Layer, ...]
     faults: tuple[Fault, ...] = ()
     payloads: tuple[Payload, ...] = ()
+    gaps: tuple[Fault, ...] = ()
 
     def named(self, name: str) -> Layer | None:
         """The layer that code of this file finds when it imports a module by this name."""
@@ -106,7 +107,8 @@ class Module:
 class Sources:
     """Every Python file of a submission. `entry` is the script a run starts with (None: there is none);
     `launched[file]` are the files of the folder that `file` imports, executes or starts, directly. They need
-    not be Python (#119 starts a compiled program)."""
+    not be Python (#119 starts a compiled program). `faults` are those of all files, and the gaps of the files
+    that a run executes."""
 
     modules: Mapping[str, Module]
     entry: str | None = None

@@ -25,18 +25,20 @@ class Reading:
     file: str
     layers: list[Layer] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    gaps: list[Fault] = field(default_factory=list)
     payloads: list[Payload] = field(default_factory=list)
     launched: dict[str, None] = field(default_factory=dict)
     search: tuple[str, ...] = ()
 
 
-def read_module(file: File, around: Surroundings) -> Reading:
-    """Peel a file whose bytes were read."""
+def read_module(file: File, around: Surroundings, before: Reading | None = None) -> Reading:
+    """Peel a file whose bytes were read. `before` is an earlier reading, whose outer layer need not be parsed
+    again."""
     assert file.text is not None
     reading = Reading(file.path, search=tuple(around.search))
     if file.text.lossy:
         reading.faults.append(Fault("not valid UTF-8, read with replacement characters", Where(file.path)))
-    reading.layers.append(Layer(file.path, 0, file.text.text))
+    reading.layers.append(before.layers[0] if before else Layer(file.path, 0, file.text.text))
     waiting = deque([(reading.layers[0], around, 0)])
     while waiting:
         layer, surroundings, depth = waiting.popleft()
@@ -53,7 +55,7 @@ def as_module(reading: Reading) -> Module:
     faults = tuple(dict.fromkeys(reading.faults))
     run = {layer.text for layer in reading.layers}
     payloads = tuple(p for p in dict.fromkeys(reading.payloads) if not p.text or p.text not in run)
-    return Module(reading.file, tuple(reading.layers), faults, payloads)
+    return Module(reading.file, tuple(reading.layers), faults, payloads, tuple(dict.fromkeys(reading.gaps)))
 
 
 def _open(reading: Reading, layer: Layer, around: Surroundings) -> list[tuple[Layer, Surroundings]]:
@@ -67,6 +69,7 @@ def _open(reading: Reading, layer: Layer, around: Surroundings) -> list[tuple[La
         reading.faults.append(Fault("empty: it holds no statement", Where(layer.file)))
     peeled = peel(layer.file, tree, layer.where, around)
     reading.faults += peeled.faults
+    reading.gaps += peeled.gaps
     reading.payloads += peeled.payloads
     reading.launched.update(dict.fromkeys(peeled.launched))
     reading.search = tuple(dict.fromkeys((*reading.search, *peeled.search)))
