@@ -2,12 +2,15 @@
 
 Law    Records run on 8xH100, the SXM variant (README). Organisers refused single-GPU and 4xH100 runs
        (#2103, #1959).
-Look   World size and GPU name in each claimed log. Another GPU or world size: fail. H100 of another
-       form factor: a ruling is needed. No GPU name but a world size of 8: pass with a note.
+Look   World size and GPU name in each claimed log. Another GPU or world size: fail. The same chip in
+       another board (H100 NVL and PCIe, H200; #39 was accepted on H200): a ruling is needed. No GPU name
+       but a world size of 8: pass with a note.
 Blind  71 % of logs print no GPU name; a log can be made on one machine and timed on another.
 """
 
 from __future__ import annotations
+
+import re
 
 from golf_audit import specimen
 from golf_audit.law import HARDWARE, disputed
@@ -32,7 +35,11 @@ from golf_audit.submission import Case
 from golf_audit.trainlog import Reading, Run
 
 WORLD = 8
-PRECEDENTS = (Precedent(2103, "closed", "one H100"), Precedent(1959, "closed", "four H100"))
+PRECEDENTS = (
+    Precedent(2103, "closed", "one H100"),
+    Precedent(1959, "closed", "four H100"),
+    Precedent(39, "accepted", "eight H200"),
+)
 
 
 def check(case: Case) -> Assessment:
@@ -73,6 +80,15 @@ def _runs(case: Case) -> tuple[Run, ...]:
     return tuple(found.values())
 
 
+def _is_hopper(gpu: str) -> bool:
+    return re.search(r"\b(?:H100|H200|GH200)\b", gpu) is not None
+
+
+def _is_sxm(gpu: str) -> bool:
+    """nvidia-smi calls the SXM board "H100 80GB HBM3"."""
+    return "H100" in gpu and not re.search(r"GH|NVL|PCIe", gpu)
+
+
 def _finding(message: str, law: Cite, run: Run, reading: Reading[int] | Reading[str]) -> Finding:
     evidence = Evidence(Kind.LOG, f"{name_of(run)}: {reading.value}", reading.where(run.file))
     return Finding(
@@ -105,7 +121,13 @@ RULE = Rule(
             "Eight H100 NVL are another form factor.",
             specimen.folder(specimen.log(gpu="NVIDIA H100 NVL")),
             Verdict.NEEDS_RULING,
-            "not the SXM variant",
+            "not the H100 SXM",
+        ),
+        Example(
+            "Eight H200: the same chip with other memory, and one record was accepted on it.",
+            specimen.folder(specimen.log(gpu="NVIDIA H200")),
+            Verdict.NEEDS_RULING,
+            "not the H100 SXM",
         ),
         Example("No log, no hardware.", specimen.folder(), Verdict.UNDETERMINED, "no training log"),
         Example(

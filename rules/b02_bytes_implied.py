@@ -85,7 +85,10 @@ def check(case: Case) -> Assessment:
             findings.append(_finding(line.run, pair, counting, factor, evidence))
         else:
             unmet.append(
-                Unmet(f"{evidence.says}: no known cause", "golf-audit trace FOLDER counts the bytes again")
+                Unmet(
+                    f"{evidence.says}: no known cause",
+                    "B01 reads the byte table; golf-audit trace FOLDER counts the bytes again",
+                )
             )
     return Assessment(tuple(findings), tuple(unmet), basis=tuple(basis))
 

@@ -28,7 +28,7 @@ from golf_audit.model import (
     Verdict,
 )
 from golf_audit.submission import Case
-from golf_audit.support import Unmatched, tolerance
+from golf_audit.support import Unmatched, agrees
 
 PRECEDENTS = (Precedent(86, "contested", "merged; its only log belongs to an older run"),)
 _ASK = "say which run the number comes from, and add its log"
@@ -75,7 +75,7 @@ def _better_than_the_logs(case: Case, stated: Evidence) -> Iterator[Finding]:
             if final.stage == "post" and missed.seed in (None, run.any_seed, run.seed_from_name)
         ]
         best = min(results, key=lambda pair: pair[1].bpb, default=None)
-        if best is None or missed.claimed.value >= best[1].bpb - tolerance(missed.claimed):
+        if best is None or missed.claimed.value >= best[1].bpb or agrees(best[1].bpb, missed.claimed):
             continue
         run, final = best
         whose = "its own logs" if missed.seed is None else f"the log of seed {missed.seed}"
@@ -105,30 +105,28 @@ def _nearest(unmatched: Sequence[Unmatched]) -> str:
 def _outside_own_figures(case: Case, stated: Evidence) -> Iterator[Finding]:
     """A headline beyond its own seeds, unless the logs show it: then the seeds state another result."""
     claims = case.submission.claims
-    own = [seed.bpb.value for seed in claims.scored_seeds if seed.bpb is not None]
-    assert claims.bpb is not None
-    slack = tolerance(claims.bpb)
-    if (
-        own
-        and case.submission.support.verdict != "exact"
-        and not min(own) - slack <= claims.bpb.value <= max(own) + slack
-    ):
-        per_seed = ", ".join(str(value) for value in own)
-        evidence = Evidence(Kind.CLAIM, f"its own figures per seed: {per_seed}", stated.where)
-        message = f"{claims.bpb.text} lies outside its own figures per seed ({per_seed}): which run is this?"
-        yield Finding(message, Certainty.SHOWN, LOGS_SHOW, (stated, evidence), _ASK, PRECEDENTS)
+    own = _own_figures(claims)
+    if case.submission.support.verdict == "exact" or not own or claims.bpb is None:
+        return
+    if min(own) <= claims.bpb.value <= max(own) or any(agrees(value, claims.bpb) for value in own):
+        return
+    per_seed = ", ".join(str(value) for value in own)
+    evidence = Evidence(Kind.CLAIM, f"its own figures per seed: {per_seed}", stated.where)
+    message = f"{claims.bpb.text} lies outside its own figures per seed ({per_seed}): which run is this?"
+    yield Finding(message, Certainty.SHOWN, LOGS_SHOW, (stated, evidence), _ASK, PRECEDENTS)
+
+
+def _own_figures(claims: Claims) -> list[float]:
+    return [seed.bpb.value for seed in claims.scored_seeds if seed.bpb is not None]
 
 
 def _among_own_figures(claims: Claims) -> Iterator[Evidence]:
     """How the claim stands to its own seeds where it is not their mean."""
-    own = [seed.bpb.value for seed in claims.scored_seeds if seed.bpb is not None]
-    mean = claims.mean_of_seeds
-    assert claims.bpb is not None
-    slack = tolerance(claims.bpb)
-    if mean is None or abs(claims.bpb.value - mean) <= slack:
+    own, mean = _own_figures(claims), claims.mean_of_seeds
+    if mean is None or claims.bpb is None or agrees(mean, claims.bpb):
         return
-    best = "the best of" if abs(claims.bpb.value - min(own)) <= slack else "not the mean of"
-    yield Evidence(Kind.CLAIM, f"{claims.bpb.text} is {best} {len(own)} seeds; their mean is {mean:.5f}")
+    which = "the best of" if agrees(min(own), claims.bpb) else "not the mean of"
+    yield Evidence(Kind.CLAIM, f"{claims.bpb.text} is {which} {len(own)} seeds; their mean is {mean:.5f}")
 
 
 _SEEDS = {42: 1.0799, 7: 1.0801, 314: 1.0803}
