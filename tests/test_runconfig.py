@@ -180,6 +180,24 @@ def test_commands_that_nothing_tells_apart_are_a_conflict() -> None:
     ]
 
 
+def test_a_listing_says_nothing_of_what_it_does_not_name() -> None:
+    """ "What changed": COMPRESSOR=... in a README does not mean that all else was at its default."""
+    listing = "TTT_LR=0.5\nCOMPRESSOR=zstd\nLAYERS=3,4"
+    found = config(
+        {"README.md": readme(f"TTT_EPOCHS=9 COMPRESSOR=lzma TTT_LR=0.5 LAYERS=3,4 {RUN}", listing)}
+    )
+    assert [(c.name, c.chosen.value, c.others[0].value) for c in found.conflicts] == [
+        ("COMPRESSOR", "lzma", "zstd")
+    ]
+
+
+def test_figures_of_a_log_are_no_settings() -> None:
+    """`val_tokens:62021632 train_shards:80` describes data; a dump line of any name is kept."""
+    found = config({"train_seed42.log": run_log(unheard_of=3) + "eval:done tokens:7 val_bpb=1.1\n"})
+    assert found.get("unheard_of") == "3"
+    assert {"tokens", "val_bpb", "train_shards", "val_tokens"}.isdisjoint(found.settings)
+
+
 def test_a_refuted_command_leaves_its_other_settings_undecided() -> None:
     """Neither its value nor the default is known to have been run."""
     found = config(

@@ -45,6 +45,10 @@ class Names:
         bare = knob.attributes[0].rsplit(".", 1)[-1]
         return knob.attributes[0] if self.aliases.get(bare, bare) != bare else bare
 
+    def knows(self, spelling: str) -> bool:
+        """True for a name of the code, and for one met before under any case."""
+        return spelling in self.aliases or spelling in self._derived or spelling.lower() in self._folded
+
     def canonical(self, spelling: str) -> str:
         """The one name of a spelling met in a log, a command or submission.json."""
         if spelling in self.aliases:

@@ -18,7 +18,7 @@ from golf_audit.runconfig.names import Names
 from golf_audit.runconfig.printed import printed
 from golf_audit.source import Sources
 from golf_audit.support import Support
-from golf_audit.trainlog import Log, Run
+from golf_audit.trainlog import Log, Reading, Run
 
 Settings = dict[str, Setting]
 
@@ -150,6 +150,8 @@ class _Resolver:
         """The dump of hyperparameters, then what the run prints in passing."""
         found: Settings = {}
         for key, reading in run.hyperparameters.items():
+            if not self.names.knows(key) and not _dumped(key, reading):
+                continue  # `val_bpb:enabled`, `tokens:62021632`: a figure, not a setting
             name = self.names.canonical(key)
             if _fits(reading.value, self.knobs.get(name, ())):
                 found.setdefault(name, Setting(name, reading.value, Origin.LOG, reading.where(run.file)))
@@ -163,12 +165,12 @@ class _Resolver:
 
     def _rivalry(self, choice: Choice, logged: Settings) -> tuple[Conflict, ...]:
         """Settings in which commands differ that explain the log equally well; unset means the default."""
-        everything = (choice.best.named, *(rival.named for rival in choice.rivals))
+        everything = (choice.best, *choice.rivals)
         found: list[Conflict] = []
-        for name in sorted(frozenset().union(*everything) - frozenset(logged)):
+        for name in sorted(frozenset().union(*(offer.named for offer in everything)) - frozenset(logged)):
             if tells_runs_apart(name):
                 continue
-            ours, *theirs = (self._or_default(name, named) for named in everything)
+            ours, *theirs = (self._or_default(name, offer) for offer in everything)
             others = [
                 s for s in theirs if s is not None and ours is not None and not same(s.value, ours.value)
             ]
@@ -176,8 +178,10 @@ class _Resolver:
                 found.append(Conflict(name, ours, distinct(others)))
         return tuple(found)
 
-    def _or_default(self, name: str, settings: Mapping[str, Setting]) -> Setting | None:
-        return settings.get(name) or self._default(name, self.knobs.get(name, ()), {})
+    def _or_default(self, name: str, offer: Offer) -> Setting | None:
+        """What a command makes of a setting. A listing is silent on all that it does not name."""
+        default = self._default(name, self.knobs.get(name, ()), {}) if offer.command.script else None
+        return offer.named.get(name) or default
 
     def _default(
         self, name: str, knobs: Sequence[Knob], readings: Mapping[str, list[Setting]]
@@ -221,6 +225,11 @@ class _Resolver:
         if name not in self.known and (Origin.LOG in origins or origins == {Origin.SUBMISSION}):
             return None
         return self.code.reads(name, self.known)
+
+
+def _dumped(key: str, reading: Reading[str]) -> bool:
+    """True for a line of a dump, `key: value` and nothing else."""
+    return len(key) > 1 and reading.text.strip() == f"{key}: {reading.value}".strip()
 
 
 def _fits(value: str, knobs: Sequence[Knob]) -> bool:

@@ -157,7 +157,7 @@ class Shell:
                 self.variables.pop(word.plain, None)
         else:
             inherited = {n: v for n, v in self.variables.items() if n in self.exported}
-            expanded = tuple(self._expand(word) for word in words)
+            expanded = tuple(value for word in words for value in self._split(word))
             self.calls.append(Call(words[0].line, {**inherited, **prefix}, expanded, conditional))
 
     def _declare(self, words: list[Word], *, exports: bool) -> None:
@@ -195,6 +195,15 @@ class Shell:
         whole = "".join(pieces)
         known = known and len(whole) <= VALUE_CAP
         return Value(whole if known else None, word.line, whole[:VALUE_CAP])
+
+    def _split(self, word: Word) -> list[Value]:
+        """An unquoted variable becomes as many words as it holds: `env $COMMON python train_gpt.py`."""
+        value = self._expand(word)
+        if word.quoted or word.static or value.text is None:
+            return [value]
+        line = self.variables[word.parts[0][1]].line if word.parts[0][1] in self.variables else word.line
+        items = value.text.split()
+        return [Value(item, line if len(items) > 1 else word.line, item) for item in items]
 
     def _variable(self, inner: str) -> str | None:
         """$X, ${X}, ${X:-default}, ${X:=default}, ${X:+other}; None for anything else."""
