@@ -33,16 +33,20 @@ class Margin:
 
 
 def margin(case: Case) -> Margin | None:
-    """The margin of a claim; None where it states no score or no record came before it."""
-    submission = case.submission
-    values = _values(case)
-    record = frontier(submission.date, submission.head.pr, submission.head.folder)
+    """The margin of a claim; None where it states no score, or where no record came before it."""
+    values, record = _values(case), record_before(case)
     if not values or record is None:
         return None
     ours, ratio = sample(values), _loss_per_bpb(case)
     step = improvement(ours.mean, record.sample.mean, ratio)
     beyond = None if ratio is None else welch(ours, record.sample, README_NATS / ratio)
     return Margin(record, ours, step, welch(ours, record.sample), beyond)
+
+
+def record_before(case: Case) -> Record | None:
+    """The record that the submission has to beat; None before the first."""
+    head = case.submission.head
+    return frontier(case.submission.date, head.pr, head.folder)
 
 
 def _values(case: Case) -> list[float]:

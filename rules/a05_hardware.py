@@ -55,12 +55,12 @@ def check(case: Case) -> Assessment:
             findings.append(_finding(message, on_record(HARDWARE, case), run, run.world_size))
         if run.gpu is None:
             unnamed.append(run)
-        elif "H100" not in run.gpu.value:
+        elif not _is_hopper(run.gpu.value):
             findings.append(
                 _finding(f"{name_of(run)}: {run.gpu.value}", on_record(HARDWARE, case), run, run.gpu)
             )
-        elif any(form in run.gpu.value for form in ("NVL", "PCIe")):
-            message = f"{name_of(run)}: {run.gpu.value}, not the SXM variant"
+        elif not _is_sxm(run.gpu.value):
+            message = f"{name_of(run)}: {run.gpu.value}, not the H100 SXM"
             findings.append(_finding(message, disputed(HARDWARE), run, run.gpu))
     notes = [
         Evidence(Kind.LOG, f"no GPU name in the log of {name_of(run)}", Where(run.file)) for run in unnamed

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from golf_audit import specimen
 from golf_audit.law import README_SIGNIFICANCE
-from golf_audit.margin import margin
+from golf_audit.margin import margin, record_before
 from golf_audit.model import (
     Assessment,
     Certainty,

@@ -12,7 +12,7 @@ import datetime as dt
 
 from golf_audit import specimen
 from golf_audit.law import PRACTICE_SIGNIFICANCE
-from golf_audit.margin import margin
+from golf_audit.margin import margin, record_before
 from golf_audit.model import (
     Assessment,
     Certainty,
