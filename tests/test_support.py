@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
 
 from golf_audit.claims import read_claims
 from golf_audit.filetree import File, FileTree
+from golf_audit.gitclone import Clone
+from golf_audit.load import load_pull_request
 from golf_audit.support import Support, find_support
 from golf_audit.trainlog import read_logs
 
@@ -217,3 +220,46 @@ NOTHING: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 def test_without_claim_or_log_nothing_is_supported(stated: dict[str, Any], logs: dict[str, str]) -> None:
     found = support(stated, logs)
     assert (found.verdict, found.lines, found.value, found.difference) == ("none", (), None, None)
+
+
+# --- the real clone ---------------------------------------------------------------------------------------
+
+# pull request -> (verdict, the headline is a mean, how each line was found)
+REAL = {
+    "one of four logs of one seed": (77, ("exact", False, ["value"])),
+    "the mean of three seeds": (1855, ("exact", True, ["seed+value"] * 3)),
+    "a log of seed 1337 called seed 0": (1729, ("exact", True, ["name+value", "seed+value", "seed+value"])),
+    "a mean that stands as val_loss": (180, ("exact", True, ["mean"] * 3)),
+    "listed seeds, the mean to four decimals": (549, ("exact", True, ["mean"] * 3)),
+    "five seeds": (1394, ("exact", True, ["seed+value"] * 5)),
+    "a headline that lost a digit": (1037, ("better", True, ["seed+value"] * 3)),
+    "logs of an older version": (2118, ("better", False, [])),
+    "a score corrected upwards after review": (2138, ("worse", False, [])),
+    "a claim below its only log": (48, ("better", False, [])),
+}
+
+
+@pytest.fixture(scope="module")
+def clone() -> str:
+    path = os.environ.get("GOLF_AUDIT_CLONE")
+    if not path:
+        pytest.skip("GOLF_AUDIT_CLONE names no clone of the challenge")
+    return path
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(("number", "expected"), REAL.values(), ids=REAL)
+def test_real_claims_find_their_logs(clone: str, number: int, expected: tuple[str, bool, list[str]]) -> None:
+    found = load_pull_request(clone, number)[0].support
+    assert (found.verdict, found.mean, [line.how for line in found.lines]) == expected
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_every_tenth_real_head_is_read_without_an_error(clone: str) -> None:
+    read = 0
+    with Clone(clone) as git:
+        for number in git.pull_requests[::10]:
+            for one in load_pull_request(git, number):
+                read += len(one.support.lines) + len(one.claims.problems) + len(one.logs)
+    assert read > 300

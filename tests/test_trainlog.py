@@ -203,7 +203,7 @@ NOT_FINAL = {
     "a difference": "roundtrip_delta val_loss:+0.00836388 val_bpb:+0.00495356",
     "a gain": "delta_bpb=-0.00165387",
     "a standard deviation": "std_val_bpb: 0.00079",
-    "an f-string of the script": 'log0(f"final_int8_zlib_roundtrip val_loss:{q_loss:.4f} val_bpb:{q_bpb:.4f}")',
+    "an f-string of the script": 'log0(f"final_int8_zlib_roundtrip val_loss:{loss:.4f} val_bpb:{bpb:.4f}")',
     "not a number": "final_quant_roundtrip val_loss:nan val_bpb:nan eval_time:3746ms",
     "a phased progress line": "ttp: b107/782 bl:2.4395 bb:1.0683 rl:2.3249 rb:1.0587 dl:205-206 gd:1",
     "a training score": "best_ckpt:save step:6552 train_loss:2.1322 train_bpb:1.2614 pool:1/10",
@@ -560,3 +560,11 @@ def _seconds(text: str) -> float:
     start = time.process_time()
     read_log(File("x.log", len(data), data))
     return time.process_time() - start
+
+
+def test_a_phase_told_again_by_a_clock_that_runs_on_counts_once() -> None:
+    run = only(
+        "world_size:8\ngptq:generated 32 seqs in 199.1s\ngptq:collected hessians for 33 layers in 199.6s\n"
+        "GPTQ:collected 67 Hessians in 12.7s\nGPTQ:collected 67 Hessians in 12.7s\n"
+    )
+    assert [phase.seconds for phase in run.calibration] == [199.1, 12.7, 12.7]

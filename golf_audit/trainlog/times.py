@@ -66,6 +66,7 @@ _KINDS: tuple[tuple[PhaseKind, re.Pattern[str]], ...] = (
 _SPENT = re.compile(
     r"^(?:in|took|total|done|seconds|finished|completed?)$|(?:time|elapsed|wall|wallclock|_m?s)$"
 )
+_LONG = 60.0  # seconds
 _EVALUATION = re.compile(r"(?<![a-z])(?:eval|ppm|ngram|n_gram|sliding|slot|roundtrip|scor)")
 _NOT_DONE = re.compile(
     r"reserv|budget|remaining|eta[=:]|limit|max_|targets? |rank\d|see_above"
@@ -123,9 +124,9 @@ def reserve(number: int, line: str) -> Reading[float] | None:
 
 
 def eval_time(final: Final, line: str) -> EvalTime | None:
-    """The time on a result line; a bare number without a unit is not taken."""
+    """The time on a result line; a number without a unit is not taken."""
     match = _EVAL_TIME.search(line)
-    if match is None:
+    if match is None or not float(match["number"]):  # `eval_time:0ms` means that nobody measured
         return None
     return EvalTime(final.name, seconds(match["number"], match["unit"]), final.line, final.text)
 
@@ -157,17 +158,22 @@ def phase(number: int, line: str, low: str) -> PhaseTime | EvalTime | None:
 
 
 def without_repeats(phases: Sequence[PhaseTime]) -> tuple[PhaseTime, ...]:
-    """Adaptation is often told twice, as its parts and as their total: a time equal to one told before, or to
-    the sum of those, is not added again."""
+    """Long phases are often told twice, as parts and total or by a clock that runs on: a time that equals one
+    told before, or (of adaptation) the sum of those told before, is not added again."""
     kept: list[PhaseTime] = []
     for phase in phases:
-        earlier = [p.seconds for p in kept if p.kind == phase.kind]
-        told = [*earlier, sum(earlier)] if phase.kind == "adapt" else []
-        if not any(
-            abs(phase.seconds - seconds_) <= max(0.2, 0.002 * seconds_) for seconds_ in told if seconds_
-        ):
+        told = [p.seconds for p in kept if p.kind == phase.kind]
+        if phase.kind == "adapt":
+            told.append(sum(told))
+        elif phase.seconds < _LONG:
+            told = []  # two short calibrations may well take the same time
+        if not any(_same(phase.seconds, before) for before in told):
             kept.append(phase)
     return tuple(kept)
+
+
+def _same(seconds_: float, before: float) -> bool:
+    return before > 0.0 and abs(seconds_ - before) <= max(0.2, 0.003 * before)
 
 
 def calibration_data(low: str) -> CalibrationData:
