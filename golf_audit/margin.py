@@ -24,11 +24,12 @@ class Margin:
     def says(self) -> str:
         """The numbers in one sentence, with their units."""
         spread = f", sd {self.ours.sd:.5f}" if self.ours.sd is not None else ""
-        nats = f"{self.step.per_token:.5f} nats per token, " if self.step.per_token is not None else ""
+        better = "better" if self.step.bpb >= 0 else "worse"
+        nats = f"{abs(self.step.per_token):.5f} nats per token, " if self.step.per_token is not None else ""
         return (
             f"{self.ours.mean:.5f} over {self.ours.n} seed{'s' * (self.ours.n != 1)}{spread} "
             f"against {self.record.name}'s {self.record.sample.mean:.5f} ({self.record.date}): "
-            f"better by {self.step.bpb:.5f} bpb, {nats}{self.step.per_byte:.5f} nats per byte"
+            f"{better} by {abs(self.step.bpb):.5f} bpb, {nats}{abs(self.step.per_byte):.5f} nats per byte"
         )
 
 

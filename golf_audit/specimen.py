@@ -116,3 +116,9 @@ def folder(
         **(files or {}),
     }
     return {name: text for name, text in made.items() if text is not None}
+
+
+def several(scores: Mapping[int, float], claimed: float | None = None) -> dict[str, str]:
+    """A folder with one log per seed; the headline is their mean unless another one is given."""
+    headline = round(sum(scores.values()) / len(scores), 6) if claimed is None else claimed
+    return folder(*(log(seed, bpb) for seed, bpb in scores.items()), submission=claim(headline, scores))

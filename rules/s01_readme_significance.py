@@ -37,11 +37,11 @@ PRECEDENTS = (
 
 
 def check(case: Case) -> Assessment:
+    if record_before(case) is None:
+        return Assessment(not_applicable="no record came before this date")
     found = margin(case)
     if found is None:
-        return Assessment(
-            unmet=logs_of_the_claim(case) or (Unmet("no record came before, or no score is stated"),)
-        )
+        return Assessment(unmet=(*logs_of_the_claim(case), Unmet("no score is stated", "state val_bpb")))
     if found.step.per_token is None:
         return Assessment(
             unmet=(Unmet("no claimed line prints a loss, so nats are not known", "log val_loss"),)
@@ -63,10 +63,8 @@ def check(case: Case) -> Assessment:
     return Assessment((Finding(says, Certainty.SHOWN, README_SIGNIFICANCE, evidence, change, PRECEDENTS),))
 
 
-def _seeds(*values: float) -> dict[str, str]:
-    seeds = dict(zip((42, 7, 314), values, strict=False))
-    logs = [specimen.log(seed, value) for seed, value in seeds.items()]
-    return specimen.folder(*logs, submission=specimen.claim(round(sum(values) / len(values), 6), seeds))
+def _seeds(*scores: float) -> dict[str, str]:
+    return specimen.several(dict(zip((42, 7, 314), scores, strict=False)))
 
 
 RULE = Rule(

@@ -38,11 +38,11 @@ PRECEDENTS = (
 
 
 def check(case: Case) -> Assessment:
+    if record_before(case) is None:
+        return Assessment(not_applicable="no record came before this date")
     found = margin(case)
     if found is None:
-        return Assessment(
-            unmet=logs_of_the_claim(case) or (Unmet("no record came before, or no score is stated"),)
-        )
+        return Assessment(unmet=(*logs_of_the_claim(case), Unmet("no score is stated", "state val_bpb")))
     test = found.any_at_all
     p = (
         f"one-sided Welch p = {test.p:.3f} (t {test.t:.2f}, df {test.df:.1f})"
@@ -65,10 +65,8 @@ def check(case: Case) -> Assessment:
     )
 
 
-def _seeds(*values: float) -> dict[str, str]:
-    seeds = dict(zip((42, 7, 314), values, strict=False))
-    logs = [specimen.log(seed, value) for seed, value in seeds.items()]
-    return specimen.folder(*logs, submission=specimen.claim(round(sum(values) / len(values), 6), seeds))
+def _seeds(*scores: float) -> dict[str, str]:
+    return specimen.several(dict(zip((42, 7, 314), scores, strict=False)))
 
 
 RULE = Rule(
@@ -87,7 +85,7 @@ RULE = Rule(
         Example(
             "A step inside the noise.", _seeds(1.0550, 1.0565, 1.0580), Verdict.NEEDS_RULING, "Welch p = 0."
         ),
-        Example("Worse than the record.", _seeds(1.0800, 1.0801, 1.0802), Verdict.NEEDS_RULING, "-0.0"),
+        Example("Worse than the record.", _seeds(1.0800, 1.0801, 1.0802), Verdict.NEEDS_RULING, "worse by"),
         Example("One seed cannot be tested.", _seeds(1.0400), Verdict.NEEDS_RULING, "no test"),
         Example(
             "Before the practice began it does not bind.",
