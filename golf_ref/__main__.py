@@ -25,6 +25,7 @@ from golf_ref.pipeline import (
     Stage,
     adapt_artifact,
     evaluate_artifact,
+    one_thread_on_cpu,
     run_record,
     write_artifact,
 )
@@ -37,6 +38,7 @@ CHECKPOINT = "trained_model.golf"  # fp32, before quantisation
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """The reference implementation of the parameter-golf record stack."""
+    one_thread_on_cpu()
 
 
 def run_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -68,9 +68,9 @@ class Scoreboard:
         """Score these positions with these losses (nats)."""
         if self.scored_N[positions_n].any():
             raise ScoreOrderError("a position would be scored twice")
-        self.scored_N[positions_n] = True
-        if int(self.scored_N[positions_n].sum()) != len(loss_n) or len(positions_n.unique()) != len(loss_n):
+        if not len(positions_n.unique()) == len(positions_n) == len(loss_n):
             raise ScoreOrderError("positions of one batch repeat, or do not match its losses")
+        self.scored_N[positions_n] = True
         self.loss_sum += loss_n.detach().double().sum()
         self.byte_sum += int(self.target_bytes_N[positions_n].sum())
         self.token_count += len(loss_n)
@@ -131,7 +131,7 @@ def evaluate_plain(
     board = Scoreboard(target_bytes_N, device_of(model), ranks)
     bos_id = model.cfg.bos_id if cfg.eval_documents else None
     N, T = len(target_bytes_N), cfg.eval_seq_len
-    batch_tokens = max(1, cfg.val_batch_tokens // T) * T
+    batch_tokens = max(1, cfg.val_batch_tokens // (ranks.world * T)) * T
     for lo in range(ranks.rank * batch_tokens, N, ranks.world * batch_tokens):
         hi = min(lo + batch_tokens, N)
         rows = torch.arange(lo, hi).split(T)

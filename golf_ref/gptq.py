@@ -18,7 +18,7 @@ SMALLEST_FP16 = 2.0**-24  # the record floors at 1e-10, which fp16 rounds to 0: 
 
 def integer_range(bits: int) -> int:
     """Largest magnitude Q of a symmetric integer grid."""
-    return 2 ** (bits - 1) - 1
+    return (1 << (bits - 1)) - 1
 
 
 def sdclip_scale(W_RC: Tensor, bits: int, k: float) -> Tensor:

@@ -11,9 +11,10 @@ Shapes: T packed tokens, C input features of a map.
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from golf_ref.attention import Segments
+from golf_ref.model import GPT
 
 
 class HessianRecorder:
@@ -40,7 +41,7 @@ class HessianRecorder:
 
 
 @torch.no_grad()
-def collect_hessians(model: nn.Module, train_batches: Iterable[tuple[Tensor, Segments]]) -> dict[str, Tensor]:
+def collect_hessians(model: GPT, train_batches: Iterable[tuple[Tensor, Segments]]) -> dict[str, Tensor]:
     """Return name -> H_CC over (ids_T, segments) batches of TRAINING tokens."""
     model.eval()
     recorder = HessianRecorder()

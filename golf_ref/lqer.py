@@ -37,7 +37,7 @@ def lqer_asymmetric(E_RC: Tensor, rank: int, group: int) -> dict[str, Tensor]:
 
 def lqer_symmetric(E_RC: Tensor, rank: int, bits: int) -> dict[str, Tensor]:
     """Fallback when B does not divide into groups: one scale per row of each factor, integers in +-Q."""
-    Q = 2 ** (bits - 1) - 1
+    Q = (1 << (bits - 1)) - 1
     A_RK, B_KC = low_rank_factors(E_RC, rank)
     qA_RK, sA_R = quantize_groups(A_RK, Q, -Q, Q)
     qB_KC, sB_K = quantize_groups(B_KC, Q, -Q, Q)

@@ -47,6 +47,7 @@ MAIN = '''
 def main() -> None:
     """Train, quantise, evaluate; writes the log, the artifact and a report into the current folder."""
     cfg = Cfg()
+    one_thread_on_cpu()
     ranks, device = join_ranks()
     log = RunLog(Path(f"train_seed{cfg.train.seed}.log"), rank=ranks.rank)
     data = load_data(cfg)

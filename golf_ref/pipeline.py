@@ -42,6 +42,12 @@ class Stage:
     seconds: float
 
 
+def one_thread_on_cpu() -> None:
+    """What runs on a CPU is small: with two threads on two busy cores `tiny` took ten times as long."""
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+
+
 def run_record(
     cfg: Cfg,
     data: Data,

@@ -85,8 +85,9 @@ def sgd_step(
         (loss_T.sum() * world / sum(len(row) for row in rows)).backward()
     if world > 1:
         for parameter in model.parameters():
-            parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        mean_over_ranks([parameter.grad for parameter in model.parameters()], board.ranks)
+            if parameter.grad is None:  # this rank had no row
+                parameter.grad = torch.zeros_like(parameter)
+        mean_over_ranks([p.grad for p in model.parameters() if p.grad is not None], board.ranks)
     nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
     optimizer.step()
 
