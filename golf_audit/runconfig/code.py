@@ -55,7 +55,7 @@ def read_code(tree: FileTree, sources: Sources) -> Code:
             sealed |= taken[-1].payload and len(module.layers) == 1
     knobs = [knob for one in taken for knob in one.knobs]
     return Code(
-        knobs=tuple(sorted(knobs, key=lambda knob: bool(not knob.writes))),
+        knobs=tuple(sorted(knobs, key=lambda knob: not knob.writes)),
         derived=frozenset().union(*(one.derived for one in taken)),
         mentioned=frozenset().union(*(one.mentioned for one in taken)),
         closed=bool(knobs) and not faults and not sealed and not any(one.computed for one in taken),

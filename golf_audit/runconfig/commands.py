@@ -40,12 +40,13 @@ _SHELL_FENCES = frozenset(
 )
 _PROMPT = re.compile(r"^(\s*)(?:\$|%|[\w.@~:/-]{1,40}[$#]) (?=\S)")
 
-
 FILE_CAP = 24
 """Documents, and scripts, of one folder that are read for commands."""
+LINES_CAP = 20_000
+"""Lines of one document that are read."""
 COMMAND_CAP = 600
 """Commands of one folder, loops unrolled, that are kept; the largest real folder has 108."""
-FOLLOW_CAP = 24
+FOLLOW_CAP = 12
 """Commands of one document that are followed into a shell script."""
 
 
@@ -100,12 +101,13 @@ def _where(path: str, lines: list[str], number: int) -> Where:
 
 def _of_document(file: File, scripts: Mapping[str, File]) -> Iterator[Command]:
     """The commands of one document's code blocks. A block that only exports prepares the blocks after it."""
-    lines = _lines(file)
+    lines = _lines(file)[:LINES_CAP]
     setup = Shell()
-    followed = 0
+    steps = followed = 0
     for block in _blocks(lines):
-        shell = Shell(dict(setup.variables), set(setup.exported))
+        shell = Shell(dict(setup.variables), set(setup.exported), steps=steps)
         shell.read(block.text, block.line)
+        steps = shell.steps
         found = list(_commands(shell.calls, file.path, lines, Origin.README))
         if found:
             for command in found:

@@ -18,6 +18,7 @@ from golf_audit.runconfig.names import Names
 from golf_audit.runconfig.printed import printed
 from golf_audit.source import Sources
 from golf_audit.support import Support
+from golf_audit.text import lines
 from golf_audit.trainlog import Log, Reading, Run
 
 Settings = dict[str, Setting]
@@ -93,6 +94,7 @@ class _Resolver:
         self.claimed = claimed
         self.knobs = _by_name(code.knobs, names)
         self.known = frozenset(self.knobs)
+        self._last: tuple[str, list[tuple[int, str]]] = ("", [])
         # the README's spelling of a name that the code does not have comes first
         self.offers = [Offer(command, self._named(command)) for command in of_the_run(commands, sources)]
 
@@ -129,7 +131,7 @@ class _Resolver:
             found += self._rivalry(choice, logged)
             names = (self.names.canonical(spelling) for spelling in best.command.unknown)
             untold = [name for name in names if name not in logged]
-        undecided = dict.fromkeys(untold, best.command.where)
+        undecided = {name: best.command.where for name in untold if name in self.known}
         return _View(settings, found, best.command if believed else None, undecided)
 
     def _add_defaults(self, readings: dict[str, list[Setting]]) -> None:
@@ -155,13 +157,20 @@ class _Resolver:
             name = self.names.canonical(key)
             if _fits(reading.value, self.knobs.get(name, ())):
                 found.setdefault(name, Setting(name, reading.value, Origin.LOG, reading.where(run.file)))
-        file = self.tree.get(run.file)
-        if file is not None:
-            for key, (value, where) in printed(file, run, self.names.aliases.__contains__).items():
-                name = self.names.canonical(key)
-                if name in self.known:
-                    found.setdefault(name, Setting(name, value, Origin.LOG, where))
+        for key, (value, where) in printed(
+            self._lines(run.file), run, self.names.aliases.__contains__
+        ).items():
+            name = self.names.canonical(key)
+            if name in self.known:
+                found.setdefault(name, Setting(name, value, Origin.LOG, where))
         return found
+
+    def _lines(self, path: str) -> list[tuple[int, str]]:
+        """The lines of a log; the last one is kept, since a file may hold many runs."""
+        if self._last[0] != path:
+            file = self.tree.get(path)
+            self._last = path, lines(file.text.text) if file and file.text else []
+        return self._last[1]
 
     def _rivalry(self, choice: Choice, logged: Settings) -> tuple[Conflict, ...]:
         """Settings in which commands differ that explain the log equally well; unset means the default."""

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-TEXT_CAP = 200_000
+TEXT_CAP = 60_000
 """Characters of one script or code block that are read."""
 QUOTE_CAP = 20_000
 """Characters that one quoted string may span."""
