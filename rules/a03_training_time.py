@@ -83,20 +83,22 @@ def check(case: Case) -> Assessment:
 
 
 def _calibration(case: Case, run: Run, trained: float, stop: Evidence) -> Iterator[Finding]:
+    """Calibration after the stop that leads beyond 600 s; its length may not be printed."""
     after = [phase for phase in run.calibration if run.stop is None or phase.line > run.stop.line]
     seconds = sum(phase.seconds for phase in after)
-    generated = all(phase.data == "self-generated" for phase in after)
-    untimed = [] if after else list(_mentions(case, run))
-    if trained + seconds <= LIMIT_S or not (after or untimed):
+    facts = [Evidence(Kind.LOG, f"{p.name}: {p.seconds:.1f} s", p.where(run.file)) for p in after]
+    facts = facts or list(_mentions(case, run))
+    if trained + seconds <= LIMIT_S or not facts:
         return
     length = f"{seconds:.1f} s of calibration" if after else "calibration of a length that is not printed"
-    data = "self-generated" if generated and after else "training"
-    phases = [Evidence(Kind.LOG, f"{p.name}: {p.seconds:.1f} s", p.where(run.file)) for p in after] or untimed
+    sources = {phase.data for phase in after} - {"unknown"}
+    generated = sources == {"self-generated"}
+    on = f"on {' and '.join(sorted(sources))} data" if sources else "(its data is not named)"
     yield Finding(
-        f"{name_of(run)}: training {trained:.1f} s, then {length} on {data} data: over 600 s together",
+        f"{name_of(run)}: training {trained:.1f} s, then {length} {on}: over 600 s together",
         Certainty.SHOWN,
-        CALIBRATION_GENERATED if generated and after else CALIBRATION_TRAIN_DATA,
-        (stop, *phases),
+        CALIBRATION_GENERATED if generated else CALIBRATION_TRAIN_DATA,
+        (stop, *facts),
         "reserve the calibration's time inside the 600 s",
         PRECEDENTS,
     )
@@ -156,7 +158,15 @@ RULE = Rule(
             "The whole budget and then ten seconds of Hessians on training data.",
             specimen.folder(specimen.log(train_ms=599_600, after_stop=_TEN_SECONDS)),
             Verdict.NEEDS_RULING,
-            "10.0 s of calibration on training data",
+            "10.0 s of calibration",
+        ),
+        Example(
+            "Calibration on text that the model wrote itself, for which a longer precedent stands.",
+            specimen.folder(
+                specimen.log(train_ms=600_040, after_stop=("gptq:self-generated 64 sequences in 186.5s",))
+            ),
+            Verdict.NEEDS_RULING,
+            "on self-generated data",
         ),
         Example(
             "Calibration after 600 s without a printed length.",

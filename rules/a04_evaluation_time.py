@@ -39,7 +39,7 @@ LIMIT_S = 600.0
 _REAL = re.compile(r"real\s{1,8}(\d{1,6}\.\d{1,3})\s{0,8}$")
 PRECEDENTS = (
     Precedent(1972, "closed", "115 s + 523 s of adaptation before quantisation"),
-    Precedent(2041, "accepted practice", "hint computation inside the timer"),
+    Precedent(2135, "accepted", "hint computation inside the timer"),
     Precedent(1967, "contested", "about 150 s outside the timer"),
 )
 

@@ -30,7 +30,7 @@ from golf_audit.model import (
 from golf_audit.submission import Case
 from golf_audit.support import Unmatched, agrees
 
-PRECEDENTS = (Precedent(86, "contested", "merged; its only log belongs to an older run"),)
+PRECEDENTS = (Precedent(86, "accepted", "found later: its only log belongs to an older run"),)
 _ASK = "say which run the number comes from, and add its log"
 
 
