@@ -155,15 +155,12 @@ def group_members(names: list[str], group: str) -> list[str]:
 
 def similarity_order(q_RC: Tensor) -> Tensor:
     """Greedy chain from row 0: always the unused row nearest in L1. Returns int64 [R], R < 65,536."""
-    rows_RC = q_RC.to(torch.int16)
-    unused_R = torch.ones(len(rows_RC), dtype=torch.bool)
+    distance_RR = torch.cdist(q_RC.float(), q_RC.float(), p=1.0)  # integers below 2^24: exact in fp32
+    distance_RR[:, 0] = math.inf
     order = [0]
-    unused_R[0] = False
-    far = torch.iinfo(torch.int64).max
-    for _ in range(len(rows_RC) - 1):
-        distance_R = (rows_RC - rows_RC[order[-1]]).abs().sum(dim=1)
-        order.append(int(torch.where(unused_R, distance_R, far).argmin()))
-        unused_R[order[-1]] = False
+    while len(order) < len(q_RC):
+        order.append(int(distance_RR[order[-1]].argmin()))
+        distance_RR[:, order[-1]] = math.inf
     return torch.tensor(order)
 
 
