@@ -99,6 +99,11 @@ class Worker:
             raise EOFError
         return data
 
+    @property
+    def alive(self) -> bool:
+        """False once the process has ended, for example killed by the system while idle."""
+        return self._process.poll() is None
+
     def close(self) -> None:
         """End the process."""
         self._process.kill()
@@ -137,7 +142,7 @@ class Pool:
         if deadline is None:
             deadline = DEADLINE + DEADLINE_PER_MEGABYTE * len(text) / 1e6
         with self._lock:
-            if self._worker is None or self._owner != os.getpid():
+            if self._worker is None or self._owner != os.getpid() or not self._worker.alive:
                 self._worker, self._owner = Worker(), os.getpid()
             try:
                 return self._worker.ask(text, deadline)

@@ -54,4 +54,4 @@ def _replace(found: re.Match[str]) -> str:
     try:
         return unicodedata.lookup(code[2:-1])
     except KeyError:
-        raise NotPythonError(f"an unknown Unicode character name {code[2:42]!r}") from None
+        raise NotPythonError(f"an unknown Unicode character name {code[2:-1][:40]!r}") from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 FILLER = "\ufdd0"  # a code point that Unicode reserves for internal use
-_RUN = re.compile(r'(?<![\w"])(?:"[^"\\\n]*"[ \t]*\n[ \t]*){1000,}"[^"\\\n]*"')
+_RUN = re.compile(r'(?<![\w"])(?:"[^"\\\n]*"[ \t]*\n[ \t]*){1000,}"[^"\\\n]*"(?!")')
 _SEAM = re.compile(r'"[ \t]*\n[ \t]*"')
 _CONTINUED = re.compile(r"(?m)(?<!\\\n)^([ \t]*)((?:\\\n[ \t]*)+)(?=[^\s\\])")
 

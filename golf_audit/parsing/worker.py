@@ -81,7 +81,7 @@ def _refused(message: str, text: str) -> tuple[int, bytes]:
     line, column = int(found[1]), int(found[2])
     if line > text.count("\n") + (not text.endswith("\n")):
         return _problem("not valid Python: it ends in the middle of a statement", text.count("\n") or 1)
-    return _problem(f"not valid Python at line {line}, column {column + 1}", line)
+    return _problem(f"not valid Python at line {line}, column {column}", line)
 
 
 def _problem(says: str, line: int | None) -> tuple[int, bytes]:

@@ -186,16 +186,17 @@ class World:
             self.unresolved(f"executes {local}, which the folder does not hold", node)
 
     def start(self, words: list[Known | None], node: ast.AST, folder: str | None) -> None:
-        """A command line: scripts in it are executed, other files of the folder are noted as launched.
+        """A command line: the script in it is executed, files of the folder among its words are launched.
 
         `folder` is the working folder, None when it is not known: then only files that exist count."""
-        python = any(_is_python(word) for word in words[:1])
+        runs = bool(words) and (_is_python(words[0]) or (_word(words[0]) or "").endswith(".py"))
         for word in words:
             text = _word(word)
             if text is None or len(text) > 1000:
                 continue
             path = posixpath.join(folder or "", text)
-            if text.endswith(".py") or (python and posixpath.normpath(path) in self.files):
+            if runs and (text.endswith(".py") or posixpath.normpath(path) in self.files):
+                runs = False  # what follows are the script's own arguments
                 if folder is not None or self.exists(path):
                     self.launch(path, node)
             elif (local := self.inside(path)) and self.read(local) is not None:
