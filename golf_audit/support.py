@@ -92,7 +92,8 @@ def find_support(claims: Claims, logs: Sequence[Log]) -> Support:
     runs = [run for log in logs for run in log.runs]
     search = _Search(claims, runs)
     lines = search.lines()
-    verdict, mean, value = search.headline(lines)
+    verdict, mean, value, apart = search.headline(lines)
+    lines += apart
     return Support(
         lines=tuple(lines),
         unmatched=tuple(search.unmatched),
@@ -137,26 +138,29 @@ class _Search:
             return [_supported(single, "value", claimed)]
         return means[0] if fits else self._near(claimed, means)
 
-    def headline(self, lines: list[Supported]) -> tuple[Verdict, bool, float | None]:
-        """How the headline relates to the lines: (verdict, whether it is their mean, the logged value)."""
+    def headline(self, lines: list[Supported]) -> tuple[Verdict, bool, float | None, list[Supported]]:
+        """How the headline relates to the lines: (verdict, whether it is their mean, the logged value, the line
+        that gives it when it is that of yet another run)."""
         claimed = self.claims.bpb
         if claimed is None:
-            return "none", False, None
-        mean = _mean(lines) if len(lines) > 1 else None
-        options = [(True, mean)] if mean is not None else []
+            return "none", False, None, []
+        options = [(True, _mean(lines))] if len(lines) > 1 else []
         options += [(False, line.final.bpb) for line in lines]
         for is_mean, value in options:
             if agrees(value, claimed):
-                return "exact", is_mean, value
+                return "exact", is_mean, value, []
         single = _equal(self.runs, claimed)
         if single is not None:
-            return "exact", False, single[1].bpb
+            apart = (
+                [] if any(line.run is single[0] for line in lines) else [_supported(single, "value", claimed)]
+            )
+            return "exact", False, single[1].bpb, apart
         for is_mean, value in options:
             if abs(value - claimed.value) <= _NEAR:
-                return "near", is_mean, value
+                return "near", is_mean, value, []
         missed = _miss(None, claimed, self.runs)
         self.unmatched.append(missed)
-        return missed.verdict, mean is not None, options[0][1] if options else None
+        return missed.verdict, len(lines) > 1, options[0][1] if options else None, []
 
     def _seed(self, seed: SeedClaim) -> Supported | None:
         """The line behind one claimed seed; what cannot be tied to a line is remembered as unmatched."""

@@ -191,6 +191,13 @@ def test_a_training_log_beside_its_evaluation_is_named_as_such() -> None:
     assert [other.why for other in found.others] == ["the training of seed 42, evaluated in eval_seed42.log"]
 
 
+def test_a_headline_from_yet_another_run_adds_that_run() -> None:
+    """Rules judge the runs behind the claim: the one that gives the headline must be among them."""
+    found = support({"val_bpb": 1.0444, "seed_results": SEEDS}, {**THREE, "best.log": run(7, 1.0444)})
+    assert [line.run.file for line in found.lines][-1] == "best.log" and len(found.lines) == 4
+    assert (found.verdict, found.mean, found.value) == ("exact", False, 1.0444)
+
+
 def test_a_claimed_seed_without_a_log_is_unmatched() -> None:
     logs = {path: text for path, text in THREE.items() if "999" not in path}
     found = support({"val_bpb": MEAN, "seed_results": SEEDS}, logs)

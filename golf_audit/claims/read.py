@@ -25,7 +25,7 @@ from golf_audit.claims.values import (
     text,
 )
 from golf_audit.filetree import File, FileTree
-from golf_audit.jsontext import Document, parse, step
+from golf_audit.jsontext import Document, JsonProblem, parse, step
 from golf_audit.model import Fault, Where
 from golf_audit.schema import SchemaProblem
 
@@ -77,27 +77,13 @@ def _candidates(tree: FileTree) -> list[File]:
 def _read(document: Document, raw: Mapping[str, Any]) -> Claims:
     bpb, problems = _score(document, raw)
     loss = _first(document, raw, LOSS)
-    if (
-        bpb is None
-        and loss is not None
-        and not _mentions_bpb(raw)
-        and _LOSS_AS_BPB[0] < loss.value < _LOSS_AS_BPB[1]
-    ):
-        bpb, problems = (
-            loss,
-            [
-                _at(
-                    document,
-                    loss.pointer,
-                    "no bpb is stated; val_loss is taken for it, as it is too low for a loss",
-                )
-            ],
-        )
+    if bpb is None and loss is not None and _loss_is_bpb(raw, loss):
+        bpb = loss
+        problems = [
+            _at(document, loss.pointer, "no bpb is stated; val_loss, too low for a loss, is taken for it")
+        ]
     total, code = _first(document, raw, BYTES_TOTAL), _first(document, raw, BYTES_CODE)
-    syntax = [
-        SchemaProblem("", p.line, p.column, _syntax(p.message, p.invalid), p.invalid)
-        for p in document.problems
-    ]
+    syntax = [SchemaProblem("", p.line, p.column, _syntax(p), p.invalid) for p in document.problems]
     return Claims(
         bpb=bpb,
         loss=loss,
@@ -112,8 +98,13 @@ def _read(document: Document, raw: Mapping[str, Any]) -> Claims:
     )
 
 
-def _syntax(message: str, invalid: bool) -> str:
-    return f"not valid JSON: {message}" if invalid else message
+def _syntax(problem: JsonProblem) -> str:
+    return f"not valid JSON: {problem.message}" if problem.invalid else problem.message
+
+
+def _loss_is_bpb(raw: Mapping[str, Any], loss: Claim[float]) -> bool:
+    named_bpb = any("bpb" in key.lower() for owner, _ in _rooms(raw) for key in owner)
+    return not named_bpb and _LOSS_AS_BPB[0] < loss.value < _LOSS_AS_BPB[1]
 
 
 def _score(document: Document, raw: Mapping[str, Any]) -> tuple[Claim[float] | None, list[SchemaProblem]]:
@@ -124,11 +115,8 @@ def _score(document: Document, raw: Mapping[str, Any]) -> tuple[Claim[float] | N
             here = step(pointer, key)
             found = number(value)
             if found is not None and plausible(found):
-                notes = (
-                    [_at(document, here, f"{key} is the text {value!r}, not a number")]
-                    if isinstance(value, str)
-                    else []
-                )
+                worded = _at(document, here, f"{key} is the text {value!r}, not a number")
+                notes = [worded] if isinstance(value, str) else []
                 return claim(document, here, found), notes
             if isinstance(value, Mapping) and (mean := _mean(document, value, here)):
                 return mean, [_at(document, here, f"{key} is a table of seeds; its mean is taken")]
@@ -222,10 +210,6 @@ def _not_schema_twice(document: Document, told: list[SchemaProblem]) -> Iterator
     for problem in schema.problems("submission", document):
         if problem.pointer not in pointers:
             yield problem
-
-
-def _mentions_bpb(raw: Mapping[str, Any]) -> bool:
-    return any("bpb" in key.lower() for owner, _ in _rooms(raw) for key in owner)
 
 
 def _at(document: Document, pointer: str, message: str, *, required: bool = False) -> SchemaProblem:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from golf_audit.claims.model import SeedClaim
-from golf_audit.claims.values import BYTES_TOTAL, LOSS, claim, count, named, number, plausible, scores
+from golf_audit.claims.values import BPB, BYTES_TOTAL, LOSS, claim, count, named, number, plausible, scores
 from golf_audit.jsontext import Document, step
 
 _SEED_KEY = re.compile(r"(?:seed|s|run)?[_ \-]?(\d{1,6})", re.IGNORECASE)
@@ -24,7 +24,7 @@ _SEED_INSIDE = re.compile(
     r"(?P<before>[a-z_]{0,40}?)_?seed_?(?P<seed>\d{1,6})(?:_(?P<after>[a-z_]{1,40}))?", re.IGNORECASE
 )
 _DECOY = re.compile(
-    r"retract|supersed|pre_fix|before|baseline|errat|additional|original|ablat|compar|reference|prior|previous|(?<!thresh)old"
+    r"retract|supersed|pre_fix|before|baseline|errat|additional|original|ablat|compar|reference|prior|previous|(?:^|_)old(?:_|$)"
     r"|invalid|pending|planned|attempt|follow|sweep|negative|screen|draft|(?:^|_)dev|confirm|diagnos|control|parent|upstream"
     r"|sota|disclos|extended|1xh100|reproduc|rerun|_vs_|matched|historical|failed|pre_?quant|no_ttt|delta|improve|train_loss"
     r"|statistic|welch|legacy|deprecated|excluded"
@@ -112,8 +112,7 @@ class _Found:
         if metric in ("bytes_total", "steps"):
             converted = count(self.document, pointer, as_number)
         elif metric in ("train_s", "eval_s"):
-            low = pointer.lower()
-            converted = claim(self.document, pointer, as_number * _unit(low, as_number))
+            converted = claim(self.document, pointer, as_number * _unit(pointer, as_number))
         elif metric == "loss" or plausible(as_number):
             converted = claim(self.document, pointer, as_number)
         self.add(seed, label, pointer, **{metric: converted})
@@ -137,11 +136,11 @@ class _Found:
 def read_seeds(document: Document, owner: Mapping[str, Any]) -> tuple[SeedClaim, ...]:
     """Every claimed seed, each once, with its figures; decoys such as retracted results are left out."""
     found = _Found(document)
-    _object(found, owner, "", "", _DEPTH)
+    _object(found, owner, "", _DEPTH)
     return tuple(found.seeds.values())
 
 
-def _object(found: _Found, owner: Mapping[str, Any], pointer: str, name: str, depth: int) -> None:
+def _object(found: _Found, owner: Mapping[str, Any], pointer: str, depth: int) -> None:
     listed = _listed_seeds(owner)
     for seed in listed:
         found.add(seed, str(seed), step(pointer, "seeds"))
@@ -163,11 +162,11 @@ def _table(found: _Found, name: str, table: Mapping[str, Any], pointer: str, dep
     if own is not None:
         found.record(int(own[1]), name, pointer, table)
         return
-    normal = _SEED_KEY if "seed" in name else _MARKED_KEY
+    normal = _SEED_KEY if "seed" in name or name in BPB else _MARKED_KEY
     seeds = {key: int(m[1]) for key in table if (m := normal.fullmatch(key.strip()))}
     if not seeds:
         if depth > 1 and _CONTAINER.search(name):
-            _object(found, table, pointer, name, depth - 1)
+            _object(found, table, pointer, depth - 1)
         return
     metric = _metric(name)
     for key, seed in seeds.items():
@@ -229,6 +228,5 @@ def _metric(name: str) -> str | None:
 
 def _unit(pointer: str, value: float) -> float:
     """Seconds per unit: the name says `ms`, or the number is too large for seconds of a ten-minute limit."""
-    last = pointer.rsplit("/", 2)
-    words = "_".join(last[-2:])
+    words = "_".join(pointer.lower().split("/")[-2:])
     return 0.001 if re.search(r"(?:^|_)ms(?:_|$)", words) or value > 50_000 else 1.0

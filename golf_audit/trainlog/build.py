@@ -83,7 +83,7 @@ class RunBuilder:
         if self.in_block:
             setting = header.block_setting(number, raw)
             if setting is not None:
-                self._setting(*setting)
+                self.settings.setdefault(*setting)
                 self._header(number, line, line.lower())
                 return
             self.in_block = False
@@ -97,15 +97,12 @@ class RunBuilder:
             return
         low = line.lower()
         if "bpb" in low:
-            self._results(number, line, low)
+            self._results(number, line)
         self._header(number, line, low)
         self._sizes_and_times(number, line, low)
         if not self.progressed and (":" in line or "=" in line):
             for name, reading in header.config_settings(number, line):
-                self._setting(name, reading)
-
-    def _setting(self, name: str, reading: Reading[str]) -> None:
-        self.settings.setdefault(name, reading)
+                self.settings.setdefault(name, reading)
 
     def _step(self, number: int, line: str) -> bool:
         step = times.steps(number, line)
@@ -124,7 +121,7 @@ class RunBuilder:
             self.gpus[row] += 1
             self.gpu_lines.setdefault(row[1], Reading(row[1], number, quote(line)))
 
-    def _results(self, number: int, line: str, low: str) -> None:
+    def _results(self, number: int, line: str) -> None:
         for final in finals.finals(number, line):
             self.finals.append(final)
             time = times.eval_time(final, line)
@@ -178,7 +175,8 @@ class RunBuilder:
     def finish(self, seed_from_name: int | None) -> Run:
         """The run as read."""
         known = dict(self.header)
-        known.setdefault("seed", self.shell_seed)  # type: ignore[arg-type]
+        if self.shell_seed is not None:
+            known.setdefault("seed", self.shell_seed)
         if self.gpus:
             name = Counter(row[1] for row in self.gpus).most_common(1)[0][0]
             known["gpu"] = self.gpu_lines[name]
