@@ -142,8 +142,13 @@ class Pool:
         if deadline is None:
             deadline = DEADLINE + DEADLINE_PER_MEGABYTE * len(text) / 1e6
         with self._lock:
-            if self._worker is None or self._owner != os.getpid() or not self._worker.alive:
-                self._worker, self._owner = Worker(), os.getpid()
+            if self._owner != os.getpid():
+                self._worker, self._owner = None, os.getpid()  # it belongs to the process that we came from
+            if self._worker is not None and not self._worker.alive:
+                self._worker.close()
+                self._worker = None
+            if self._worker is None:
+                self._worker = Worker()
             try:
                 return self._worker.ask(text, deadline)
             except WorkerLostError:
