@@ -139,8 +139,8 @@ class _Search:
         return means[0] if fits else self._near(claimed, means)
 
     def headline(self, lines: list[Supported]) -> tuple[Verdict, bool, float | None, list[Supported]]:
-        """How the headline relates to the lines: (verdict, whether it is their mean, the logged value, the line
-        that gives it when it is that of yet another run)."""
+        """How the headline relates to the lines: (verdict, whether it is their mean, the logged value,
+        the line that gives it when it is that of yet another run)."""
         claimed = self.claims.bpb
         if claimed is None:
             return "none", False, None, []
