@@ -1,4 +1,4 @@
-"""Hostile and broken folders: `golf-audit check` gives one clear line and exit 2, or findings; never a traceback.
+"""Hostile folders: `golf-audit check` gives one clear line and exit 2, or findings, never a traceback.
 
 Every case runs the real command in a process of its own, as a user or a gate would.
 """
@@ -28,7 +28,7 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
 
 
 def folder_with(tmp_path: Path, **changed: bytes | None) -> Path:
-    """The legal example with files replaced (bytes), added, or removed (None). `__` in a name stands for a dot."""
+    """The legal example with files replaced (bytes), added, or removed (None). `__` in a name is a dot."""
     folder = tmp_path / "track_10min_16mb" / "2026-04-20_Hostile"
     folder.mkdir(parents=True)
     files: dict[str, bytes | None] = {p.name: p.read_bytes() for p in LEGAL.iterdir()}
@@ -192,7 +192,10 @@ def test_links_and_pipes_are_reported_and_not_followed(tmp_path: Path) -> None:
 
 # --- output ------------------------------------------------------------------------------------------------
 
-NASTY = "\x1b]0;owned\x07\x1b[31mred \u202e::error file=x::boom%0A @maintainers <script>alert(1)</script> ![i](http://x/y.png) |`"
+NASTY = (
+    "\x1b]0;owned\x07\x1b[31mred \u202e::error file=x::boom%0A "
+    "@maintainers <script>alert(1)</script> ![i](http://x/y.png) |`"
+)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -203,7 +206,7 @@ def test_hostile_strings_stay_text_in_every_format(tmp_path: Path, form: str) ->
     (folder / "a\x1b[31m@all <b>::error::x\n.py").write_text(
         f"x = {NASTY!r}\nimport {'a' * 300}\n", encoding="utf-8"
     )
-    done = run("check", "--verbose", *(("--format", form)), folder)
+    done = run("check", "--verbose", "--format", form, folder)
     assert_clean(done, 1, 3)
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout

@@ -1,4 +1,4 @@
-"""README shows real output: every ```console block is run and compared. `pytest --snap` rewrites the blocks."""
+"""README shows real output: every ```console block is run and compared. `pytest --snap` rewrites them."""
 
 from __future__ import annotations
 

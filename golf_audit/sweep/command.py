@@ -41,8 +41,7 @@ def sweep_clone(
         heads = {n: git.resolve_pr(n) for n in _numbers(prs, git.pull_requests)}
     lines = (output or Path("golf-audit-sweep")).with_suffix(".jsonl")
     known = {} if fresh else _known(lines, heads, rules)
-    if fresh:
-        lines.unlink(missing_ok=True)
+    _write(lines, "".join(to_line(row) for row in known.values()))  # without torn and stale lines
     targets = [Target(n) for n in heads if n not in known]
     rows = [*known.values(), *_run(clone, targets, jobs or os.cpu_count() or 1, rule_ids, lines)]
     rows.sort(key=lambda row: row["pr"])

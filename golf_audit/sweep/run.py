@@ -88,12 +88,16 @@ def _scripts(git: Clone, target: Target) -> str:
     """The blob ids of the Python files that a head adds; a head without any, or unreadable, stands alone."""
     alone = f"#{target.pr} {target.ref}"
     try:
-        added = additions(git, git.resolve(target.ref) if target.ref else git.resolve_pr(target.pr))
+        added = additions(git, _head(git, target))
     except AuditError:
         return alone  # the same error comes up, and is reported, when the head is audited
     inside = tuple(f"{folder}/" for folder in added.folders)
     blobs = (c.new for c in added.changes if c.path.endswith(".py") and c.path.startswith(inside))
     return " ".join(sorted(blobs)) or alone
+
+
+def _head(git: Clone, target: Target) -> str:
+    return git.resolve(target.ref) if target.ref else git.resolve_pr(target.pr)
 
 
 @cache
@@ -116,13 +120,11 @@ class _Task:
         started = time.perf_counter()
         head = target.ref
         try:
-            if target.ref:
-                found = load_ref(_opened(self.clone), target.ref)
-            else:
-                found = load_pull_request(_opened(self.clone), target.pr)
+            git = _opened(self.clone)
+            head = _head(git, target)
+            found = load_ref(git, head) if target.ref else load_pull_request(git, target.pr)
             entries = []
             for submission in found:
-                head = submission.head.commit
                 report = audit(Case(submission, submission.date), registry.pick(self.rule_ids))
                 entries.append(row_of(submission, report))
         except AuditError as error:
