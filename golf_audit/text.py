@@ -27,7 +27,7 @@ class Text:
 
 
 def decode(data: bytes) -> Text:
-    """Decode by BOM, then UTF-8, then UTF-16 by its NULs, then UTF-8 with replacement (`lossy`)."""
+    """Decode by BOM, then UTF-16 by its NULs, then UTF-8, then UTF-8 with replacement (`lossy`)."""
     for bom, encoding in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF16_LE, "utf-16"),
@@ -36,14 +36,16 @@ def decode(data: bytes) -> Text:
         if data.startswith(bom):
             text = data.decode(encoding, errors="replace")
             return Text(text, encoding, lossy="\ufffd" in text)
+    # ASCII in UTF-16 is valid UTF-8 full of NULs, so its NULs are looked for first.
+    head = data[:512]
+    for encoding, nuls in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
+        if len(head) >= 4 and nuls.count(0) > len(head) // 4:
+            text = data.decode(encoding, errors="replace")
+            return Text(text, encoding, lossy="\ufffd" in text)
     try:
         return Text(data.decode("utf-8"), "utf-8")
     except UnicodeDecodeError:
-        pass  # the fallbacks below decode the same bytes and say so in `lossy`
-    head = data[:512]
-    if head[1::2].count(0) > len(head) // 4:
-        return Text(data.decode("utf-16-le", errors="replace"), "utf-16-le", lossy=True)
-    return Text(data.decode("utf-8", errors="replace"), "utf-8", lossy=True)
+        return Text(data.decode("utf-8", errors="replace"), "utf-8", lossy=True)
 
 
 def strip_ansi(line: str) -> str:
