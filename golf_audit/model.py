@@ -110,7 +110,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Cite:
-    """The law behind a finding. `since` is the date from which it binds; `source` a README section or #number.
+    """The law behind a finding. It binds from `since` on; `source` is a README section or #number.
 
     `disputed` is set where organisers' practice or rulings point both ways."""
 
@@ -189,7 +189,7 @@ class Example:
     """A small submission that shows a rule: files by name. It is the rule's test and its page.
 
     `title` is a sentence; `verdict` what the rule must say of it; `expects` a phrase of its
-    reason or messages. Files named `*.log` are logs, `submission.json` the claim, and so on: a folder as it would be handed in."""
+    reason or messages. The files make a folder as it would be handed in."""
 
     title: str
     files: Mapping[str, str]
@@ -201,7 +201,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Rule:
-    """One demand of the challenge. `doc` holds the paragraphs Law, Look and Blind; its first line is the title."""
+    """One demand of the challenge. `doc` holds the title in its first line, then Law, Look and Blind."""
 
     id: str
     doc: str
@@ -237,7 +237,7 @@ class Ruling:
 
 @dataclass(frozen=True)
 class Head:
-    """What was audited: the commit (empty for a plain folder), pull request and folder fingerprint (sha256)."""
+    """What was audited: commit (empty for a plain folder), pull request, folder fingerprint (sha256)."""
 
     folder: str
     fingerprint: str

@@ -60,6 +60,6 @@ def lines(text: str) -> list[tuple[int, str]]:
     same line number, so that positions agree with what an editor shows."""
     out: list[tuple[int, str]] = []
     for number, raw in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
-        for state in raw.split("\r") if "\r" in raw else (raw,):
-            out.append((number, strip_ansi(state[:LINE_CAP])))
+        states = raw.split("\r") if "\r" in raw else (raw,)
+        out += [(number, strip_ansi(state[:LINE_CAP])) for state in states]
     return out

@@ -39,7 +39,7 @@ def test_wheel_brings_rules_schemas_data_and_cli(wheel: Path) -> None:
 
 
 def test_fresh_environment_runs_rules_without_torch(wheel: Path, tmp_path: Path) -> None:
-    """Dependencies come from this environment's site-packages through a path file: the test needs no network."""
+    """Dependencies come from this environment through a path file: the test needs no network."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env")], check=True)
     python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
     site = Path(
