@@ -48,7 +48,7 @@ PRECEDENTS = (
     Precedent(1576, "closed", "the same"),
     Precedent(2138, "withdrawn", "CaseOps without its sidecar: 0.9796 became 1.0672"),
 )
-_MIXTURE = re.compile(r"ppm|mix|n-?gram|cache|slot|blend|tilt", re.IGNORECASE)
+_MIXTURE = re.compile(r"ppm|mix(?!ed)|n-?gram|cache|slot|blend|tilt", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ Blind  An evaluation that stops early without saying so; an odd byte table over 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from golf_audit import specimen
+from golf_audit import specimen, trainlog
 from golf_audit.bpb import CANONICAL_BYTES, PARTIAL, TOKENIZERS, text_bytes, tokenizers_with
 from golf_audit.law import FULL_SPLIT
 from golf_audit.model import (
@@ -42,7 +43,7 @@ _SUBSETS_SHIFT = (
 
 
 @dataclass(frozen=True)
-class Scored:
+class Coverage:
     """The share of the split's bytes behind a claimed number, and the sentence that says so."""
 
     share: float
@@ -68,18 +69,18 @@ def check(case: Case) -> Assessment:
     return Assessment(tuple(findings), tuple(unmet), basis=tuple(basis))
 
 
-def _scored(run: Run, final: Final) -> Scored | Unmet:
-    printed = final.figures.get("bytes")
-    if printed:
-        return Scored(
-            printed / CANONICAL_BYTES, f"the claimed line counts {printed:,.0f} bytes of {CANONICAL_BYTES:,}"
-        )
-    subset = final.figures.get("subset") or final.figures.get("subset_tokens")
+def _scored(run: Run, final: Final) -> Coverage | Unmet:
+    printed = _printed(run, final)
+    if printed is not None and printed.what == "bytes":
+        share = printed.count / CANONICAL_BYTES
+        return Coverage(share, f"the claimed line counts {printed.count:,} bytes of {CANONICAL_BYTES:,}")
     if run.val_tokens is None:
         return Unmet(f"{name_of(run)}: the number of validation tokens is not printed", "log val_tokens")
     tokens = run.val_tokens.value
-    if subset:
-        return Scored(subset / tokens, f"the claimed line scores {subset:,.0f} of {tokens:,} tokens")
+    if printed is not None:
+        return Coverage(
+            printed.count / tokens, f"the claimed line scores {printed.count:,} of {tokens:,} tokens"
+        )
     pair = loss_beside(run, final)
     if pair is None or pair.loss is None:
         return Unmet(f"{name_of(run)}: the claimed line prints no loss", "log val_loss beside val_bpb")
@@ -90,12 +91,25 @@ def _scored(run: Run, final: Final) -> Scored | Unmet:
             f"{name_of(run)}: loss / bpb {ratio:.3f} on the claimed line is no tokenizer's; another metric?"
         )
     share = counted / CANONICAL_BYTES
-    return Scored(
+    return Coverage(
         share, f"{counted / 1e6:.2f} of 151.08 million bytes behind {tokens:,} tokens ({share:.1%})"
     )
 
 
-def _finding(case: Case, evidence: Evidence, scored: Scored) -> Finding:
+def _printed(run: Run, final: Final) -> trainlog.Scored | None:
+    """What the claimed line, or the next one, says that it scored. Beside a plain val_bpb, `bytes` may be the
+    artifact's: then only an explicit name counts."""
+    plain = final.key.lower() in ("val_bpb", "bpb")
+    for scored in run.scored:
+        if not final.line <= scored.line <= final.line + 1:
+            continue
+        if scored.what == "bytes" and plain and not re.search(r"scored_bytes|N_\w{0,10}bytes", scored.text):
+            continue
+        return scored
+    return None
+
+
+def _finding(case: Case, evidence: Evidence, scored: Coverage) -> Finding:
     return Finding(
         f"only a part of the validation split is scored: {evidence.says}",
         Certainty.SHOWN,
@@ -135,6 +149,29 @@ RULE = Rule(
             ),
             Verdict.FAIL,
             "10,982,035",
+        ),
+        Example(
+            "The artifact's bytes beside the score are not the scored bytes.",
+            specimen.folder(
+                specimen.log(bpb=1.0801, extra=("FINAL val_loss:2.78998 val_bpb:1.080083 bytes:15910022",)),
+                submission=specimen.claim(1.080083),
+            ),
+            Verdict.PASS,
+            "of 151.08 million bytes",
+        ),
+        Example(
+            "A mixture over a subset of the tokens.",
+            specimen.folder(
+                specimen.log(
+                    extra=(
+                        "ppm_mix mix_bpb=1.000300 nn_only=1.0776",
+                        "ppm_mix_time:47.1s subset=3000000 tokens",
+                    )
+                ),
+                submission=specimen.claim(1.0003),
+            ),
+            Verdict.FAIL,
+            "3,000,000 of",
         ),
         Example(
             "A mixture that lowers only its bpb has not scored less text.",

@@ -9,9 +9,8 @@ Blind  Whether the values are true: that is R03.
 
 from __future__ import annotations
 
-from golf_audit.claims import SchemaProblem
-
 from golf_audit import specimen
+from golf_audit.claims import SchemaProblem
 from golf_audit.law import METADATA
 from golf_audit.model import (
     Assessment,
