@@ -60,10 +60,12 @@ class Region:
     marks: tuple[Mark, ...] = ()
     spans: tuple[tuple[int, int], ...] | None = None
     widened: bool = False
+    cuts: frozenset[int] = frozenset()  # the slices that cut it out, by number
 
     def overlap(self, other: Region) -> Overlap:
         """Regions of two streams never overlap. Predicted ones are disjoint when some loop execution indexes
-        both by different iterations; the same iteration, or no common loop at all, means the same tokens."""
+        both by different iterations; no common loop at all means one lies wholly before the other. Within
+        the same iteration only what the same slices cut out is shown to be the same tokens."""
         if self.stream is not other.stream:
             return Overlap.NONE
         if self.spans is not None and other.spans is not None:
@@ -72,7 +74,13 @@ class Region:
         common = [(mine[m.loop], m.iterations) for m in other.marks if m.loop in mine]
         if any(not (a & b) for a, b in common):
             return Overlap.NONE
-        return Overlap.POSSIBLE if self.widened or other.widened else Overlap.SHOWN
+        if self.widened or other.widened or self._cut(common) != other._cut(common):
+            return Overlap.POSSIBLE
+        return Overlap.SHOWN
+
+    def _cut(self, common: object) -> frozenset[int]:
+        """The slices that matter: all within one iteration, else those whose bounds no loop moves (negative)."""
+        return self.cuts if common else frozenset(cut for cut in self.cuts if cut < 0)
 
 
 def _spans_meet(a: tuple[tuple[int, int], ...], b: tuple[tuple[int, int], ...]) -> bool:

@@ -1,0 +1,117 @@
+"""Which print gave the claimed number: log lines against the texts that the program sends out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from golf_audit.source import Layer
+from golf_audit.static.machine import Printed
+from golf_audit.static.values import Sc, Taint
+
+LITERAL = 6
+"""Characters of its own that a text needs before a log line can be told to be its."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """The claimed result as a log prints it: the line, and the number in it."""
+
+    text: str
+    number: str
+
+
+@dataclass(frozen=True)
+class Match:
+    """A print that writes the claimed line: how many characters agree, and the facts of the number."""
+
+    printed: Printed
+    literal: int
+    facts: Taint
+
+
+def match(printed: Sequence[Printed], claimed: Claimed) -> list[Match]:
+    """Prints that can have written the line, the best last."""
+    found = [m for p in printed if (m := _one(p, claimed)) is not None]
+    return sorted(found, key=lambda m: (m.literal, m.printed.event))
+
+
+def _one(printed: Printed, claimed: Claimed) -> Match | None:
+    literal = sum(len(p.strip()) for p in printed.parts if isinstance(p, str))
+    if literal < LITERAL:
+        return None
+    groups = _groups(printed.parts, claimed.text)
+    if groups is None:
+        return None
+    holes = [p for p in printed.parts if not isinstance(p, str)]
+    facts = [h for h, text in zip(holes, groups, strict=True) if claimed.number in text and any(isinstance(a, Sc) for a in h)]
+    if not facts:
+        facts = holes
+    return Match(printed, literal, frozenset().union(*facts))
+
+
+def _groups(parts: Sequence[str | Taint], line: str) -> list[str] | None:
+    """What fills each hole when the line is this text; None when it cannot be."""
+    pattern = "".join(_literal(p) if isinstance(p, str) else "(.*?)" for p in parts)
+    merged = re.compile(rf"{pattern.strip()}\s*$", re.DOTALL)
+    found = merged.search(line.strip())
+    return [g or "" for g in found.groups()] if found is not None else None
+
+
+def _literal(text: str) -> str:
+    """A literal as a pattern; white space may differ."""
+    return r"\s*".join(re.escape(piece) for piece in re.split(r"\s+", text))
+
+
+def skeletons(layer: Layer) -> Iterator[tuple[ast.Call, list[str | Taint]]]:
+    """Every call whose first argument is a text with holes, as written."""
+    if layer.parsed.tree is None:
+        return
+    for node in ast.walk(layer.parsed.tree):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], (ast.JoinedStr, ast.Constant)):
+            parts = _written(node.args[0])
+            if parts:
+                yield node, parts
+
+
+def _written(node: ast.expr) -> list[str | Taint]:
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    made: list[str | Taint] = []
+    for part in node.values if isinstance(node, ast.JoinedStr) else []:
+        made.append(str(part.value) if isinstance(part, ast.Constant) else frozenset())
+    return made
+
+
+def guards_of(layer: Layer, claimed: Claimed) -> dict[int, bool]:
+    """Tests that must have gone one way for the claimed line to be printed: id of the If -> its side."""
+    tree = layer.parsed.tree
+    best: tuple[int, ast.Call] | None = None
+    for node, parts in skeletons(layer):
+        literal = sum(len(p.strip()) for p in parts if isinstance(p, str))
+        if literal >= LITERAL and _groups(parts, claimed.text) is not None and (best is None or literal > best[0]):
+            best = (literal, node)
+    if best is None or tree is None:
+        return {}
+    forced: dict[int, bool] = {}
+    waiting: list[ast.AST] = [best[1]]
+    parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
+    seen: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        while node in parents:
+            parent = parents[node]
+            if isinstance(parent, ast.If) and node is not parent.test:
+                forced.setdefault(id(parent), node in parent.body)
+            if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)) and parent.name not in seen:
+                seen.add(parent.name)
+                calls = [c for c in ast.walk(tree) if isinstance(c, ast.Call) and _callee(c) == parent.name]
+                waiting += calls if len(calls) == 1 else []
+            node = parent
+    return forced
+
+
+def _callee(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else call.func.attr if isinstance(call.func, ast.Attribute) else ""

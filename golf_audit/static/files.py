@@ -1,0 +1,275 @@
+"""Files, paths, the environment and the command line: where tokens come from and where texts go."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+from golf_audit.runconfig import RunConfig
+from golf_audit.static.expressions import MISSING
+from golf_audit.static.machine import Printed
+from golf_audit.static.methods import Methods
+from golf_audit.static.values import (
+    NONE, Dct, Ix, Lib, Lst, Obj, Slot, Taint, Text, Tok, Unk, Value, known,
+)  # fmt: skip
+from golf_audit.timeline import Stream
+
+RANKS = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "8", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+"""What torchrun sets in the process of rank 0 of 8."""
+_VAL = re.compile(r"(?<![a-z])val(?![a-tv-z])|valid", re.IGNORECASE)
+_TRAIN = re.compile(r"train", re.IGNORECASE)
+_TOKENS = re.compile(r"\.bin|\.npy|fineweb|shard|tokens", re.IGNORECASE)
+
+
+def stream_of(text: str) -> Stream | None:
+    """The token stream behind a file name or pattern; None for files that hold no tokens."""
+    name = text.rsplit("/", 1)[-1] if _VAL.search(text.rsplit("/", 1)[-1]) or _TRAIN.search(text.rsplit("/", 1)[-1]) else text
+    if not _TOKENS.search(text):
+        return None
+    if _VAL.search(name):
+        return Stream.VAL_BYTES if re.search(r"byte", name, re.IGNORECASE) and "byte260" not in name.lower() else Stream.VAL
+    return Stream.TRAIN if _TRAIN.search(name) else None
+
+
+class Files(Methods):
+    """The outside world."""
+
+    config: RunConfig
+    script: str
+
+    # --- environment -----------------------------------------------------------------------------------
+
+    def environment(self, name: str) -> Value:
+        """The value of an environment variable in the run; MISSING where nothing sets it."""
+        written = self.environ.attrs.get(name, MISSING)
+        if written is not MISSING:
+            return written
+        if name in RANKS:
+            return RANKS[name]
+        if name in self.config.undecided:
+            return Unk(parts=(NONE,))
+        setting = self.config.explicit(name)
+        if setting is None:
+            return MISSING
+        self.settings[name] = setting.value
+        return setting.value
+
+    environ: Obj
+
+    def getenv(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        return self.environ_method(self.environ, "get", args)
+
+    def library_attribute(self, value: Lib, name: str) -> Value:
+        full = f"{value.name}.{name}"
+        if full == "os.environ":
+            return self.environ
+        if full in ("math.inf", "numpy.inf", "torch.inf"):
+            return float("inf")
+        if full in ("math.pi", "math.e"):
+            return 3.141592653589793 if full == "math.pi" else 2.718281828459045
+        if full == "sys.argv":
+            return Lst(None, Unk(parts=(NONE,)))
+        return Lib(full)
+
+    def parser(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        return Obj(Lib("argparse.ArgumentParser"), "parser")
+
+    def parser_method(self, obj: Obj, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
+        """argparse: what a flag was in the run, else its default."""
+        if name == "add_argument" and args and all(isinstance(a, str) for a in args):
+            flag = max(args, key=len)
+            attribute = keywords.get("dest") or flag.lstrip("-").replace("-", "_")
+            obj.attrs[attribute] = self._flag(flag, keywords)
+            return None
+        if name in ("parse_args", "parse_known_args"):
+            made = Obj(None)
+            made.attrs = {k: v for k, v in obj.attrs.items() if isinstance(k, str)}
+            return made if name == "parse_args" else (made, Lst([]))
+        return obj
+
+    def _flag(self, flag: str, keywords: dict[str, Value]) -> Value:
+        setting = self.config.explicit(flag) or self.config.explicit(flag.lstrip("-").replace("-", "_"))
+        action = keywords.get("action")
+        if setting is None:
+            default = keywords.get("default")
+            return default if "default" in keywords or not isinstance(action, str) else action == "store_false"
+        self.settings[flag] = setting.value
+        if isinstance(action, str) and action.startswith("store_"):
+            return str(setting.value).lower() in ("1", "true", "yes")
+        kind = keywords.get("type")
+        if isinstance(kind, Lib) and kind.name in ("builtins.int", "builtins.float"):
+            try:
+                return int(setting.value) if kind.last == "int" else float(setting.value)
+            except ValueError:
+                return Unk(kind="number")
+        return setting.value
+
+    # --- paths -----------------------------------------------------------------------------------------
+
+    def join_path(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        pieces: list[Value] = []
+        for i, arg in enumerate(args):
+            pieces += ["/", arg] if i else [arg]
+        return self.text_of(pieces)
+
+    def make_path(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        made = self.join_path(args, keywords, node) if args else "."
+        return Text(made) if isinstance(made, str) else made
+
+    def path_method(self, path: Text, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        """A method of a pathlib.Path; MISSING for those of a text."""
+        if name in ("glob", "rglob"):
+            return Lst(None, self.text_of([path, "/", args[0] if args else "*"]))
+        if name in ("resolve", "absolute", "expanduser"):
+            return path
+        if name in ("exists", "is_file", "is_dir"):
+            return self.exists([path], {}, node)
+        if name in ("read_bytes", "read_text", "open", "write_text", "write_bytes"):
+            return self.file_method(path, name, args, keywords, node)
+        if name in ("mkdir", "unlink", "touch"):
+            return None
+        if name == "joinpath":
+            return self.make_path([path, *args], {}, node)
+        if name == "with_suffix" and args and isinstance(args[0], str):
+            return Text(path.rpartition(".")[0] + args[0])
+        if name == "iterdir":
+            return Lst(None, self.text_of([path, "/*"]))
+        return MISSING
+
+    def glob(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        return Lst(None, Unk(parts=((args[0] if isinstance(args[0], str) else args[0].text if isinstance(args[0], Unk) else "*"), NONE)) if args else Unk())
+
+    def exists(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        text = self.path_text(args[0]) if args else ""
+        if text in self.disk or stream_of(text) is not None:
+            return True
+        return Unk(kind="number")
+
+    @staticmethod
+    def path_text(value: Value) -> str:
+        """The known part of a path."""
+        return str(value) if isinstance(value, str) else value.text if isinstance(value, Unk) else ""
+
+    # --- contents --------------------------------------------------------------------------------------
+
+    def tokens_of(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        """An array read from a file of tokens."""
+        source = args[0] if args else keywords.get("file", keywords.get("filename"))
+        if isinstance(source, Obj) and source.kind == "file":
+            source = source.attrs.get("*path")
+        text = self.path_text(source)
+        stream = stream_of(text)
+        if stream is None:
+            stored = self._stored(text)
+            return Unk(self.taint(source) if stored is None else self.taint(stored))
+        self.read(node, stream, text)
+        return Unk(frozenset({Tok(stream)}), "array")
+
+    def _stored(self, text: str) -> Value:
+        slot = self.disk.get(text)
+        return slot.value if slot is not None else None
+
+    def open_file(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        mode = args[1] if len(args) > 1 else keywords.get("mode", "r")
+        made = Obj(Lib("builtins.open"), "file")
+        made.attrs = {"*path": args[0] if args else None, "*mode": mode}
+        return made
+
+    def file_method(self, value: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        """Methods of an open file, or of a path that is read or written whole."""
+        holder = value
+        if isinstance(value, Obj):
+            holder, mode = value.attrs.get("*path"), value.attrs.get("*mode")
+        else:
+            mode = "wb" if name == "write_bytes" else "w" if name == "write_text" else "rb" if name == "read_bytes" else "r"
+        text = self.path_text(holder)
+        if name == "open":
+            return self.open_file([holder, *args], keywords, node)
+        if name in ("write", "write_bytes", "write_text", "writelines") and args:
+            if isinstance(mode, str) and "b" in mode:
+                self.disk[text] = Slot(args[0])
+            else:
+                self.report(self.text_of([args[0]]), node)
+            return None
+        if name in ("read", "read_bytes", "read_text", "readline", "readlines", "readinto"):
+            stream = stream_of(text)
+            if stream is not None and (not isinstance(mode, str) or "b" in mode):
+                self.read(node, stream, text)
+                return Unk(frozenset({Tok(stream)}))
+            stored = self._stored(text)
+            return Unk(self.fresh_marks(), parts=(NONE,)) if stored is None else stored
+        if name in ("__enter__",):
+            return value
+        return None
+
+    def fresh_marks(self) -> Taint:
+        raise NotImplementedError
+
+    def load_file(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        """torch.load and the like: what was saved there."""
+        source = args[0] if args else None
+        if isinstance(source, Obj) and source.kind == "buffer":
+            return source.attrs.get("*content", Unk())
+        if isinstance(source, Obj) and source.kind == "file":
+            source = source.attrs.get("*path")
+        text = self.path_text(source)
+        stored = self._stored(text)
+        if stored is not None:
+            return stored
+        stream = stream_of(text)
+        if stream is not None:
+            self.read(node, stream, text)
+            return Unk(frozenset({Tok(stream)}), "array")
+        return Dct(rest=Unk(self.taint(source)))
+
+    def save_file(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        if len(args) < 2:
+            return None
+        value, target = args[0], args[1]
+        if isinstance(target, Obj) and target.kind in ("buffer", "file"):
+            if target.kind == "buffer":
+                target.attrs["*content"] = self.frozen(value)
+                return None
+            target = target.attrs.get("*path")
+        self.disk[self.path_text(target)] = Slot(self.frozen(value))
+        return None
+
+    def frozen(self, value: Value) -> Value:
+        """What is written now: later changes of the parameters do not reach it."""
+        if isinstance(value, Unk) and value.roots:
+            return self.snapshot(value)
+        if isinstance(value, Dct):
+            made = Dct({k: self.frozen(v) for k, v in value.items.items()}, self.frozen(value.rest))
+            made.taint = value.taint
+            return made
+        return value
+
+    def buffer(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        made = Obj(Lib("io.BytesIO"), "buffer")
+        if args:
+            made.attrs["*content"] = args[0]
+        return made
+
+    def dumped(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        if args:
+            self.report(Unk(self.taint(args[0]), parts=(self.taint(args[0]),)), node)
+        return None
+
+    # --- reports ---------------------------------------------------------------------------------------
+
+    def report(self, value: Value, node: ast.AST) -> None:
+        """A text goes out."""
+        parts: tuple[str | Taint, ...]
+        if isinstance(value, Unk):
+            parts = value.parts if value.parts is not None else (value.taint,)
+        elif known(value):
+            parts = (str(value),)
+        else:
+            parts = (self.taint(value),)
+        self.printed.append(
+            Printed(self.next_event(), self.where(node), parts, self.calls(), tuple(self.conditions), self.loop_marks())
+        )
+
+
+__all__ = ["Any", "Files", "Ix", "stream_of"]

@@ -1,0 +1,126 @@
+"""A submission's sources and configuration -> the predicted Timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from golf_audit.runconfig import RunConfig
+from golf_audit.source import Sources
+from golf_audit.static.attribution import Claimed, Match, guards_of, match
+from golf_audit.static.machine import Printed
+from golf_audit.static.program import Interpreter
+from golf_audit.static.regions import region_of
+from golf_audit.static.values import Blend, Dep, Lost, Sc, Sel, Taint, Tok
+from golf_audit.support import Support
+from golf_audit.timeline import Event, Gap, Origin, Region, Report, Score, Stream, Timeline
+
+NO_LOG = "no log line stands behind the claim, so the claimed number cannot be tied to a print"
+
+
+def predict(sources: Sources, config: RunConfig, support: Support) -> Timeline:
+    """Follow the program under its configuration and trace the claimed number back to its scores."""
+    claimed = claimed_lines(support)
+    run = Interpreter(sources, config)
+    run.run()
+    found = _best(run.printed, claimed)
+    if found is None and claimed and sources.main is not None:
+        for line in claimed:
+            forced = guards_of(sources.main, line)
+            if forced:
+                again = Interpreter(sources, config, forced)
+                again.run()
+                found = _best(again.printed, claimed)
+                if found is not None:
+                    run = again
+                    break
+    return _timeline(run, found, bool(claimed))
+
+
+def claimed_lines(support: Support) -> list[Claimed]:
+    """The log lines of the claim, each once."""
+    lines = []
+    for line in support.lines:
+        number = f"{line.final.bpb:.{line.final.decimals}f}"
+        lines.append(Claimed(line.final.text, number))
+    return list(dict.fromkeys(lines))
+
+
+def _best(printed: Sequence[Printed], claimed: Sequence[Claimed]) -> Match | None:
+    for line in claimed:
+        found = match(printed, line)
+        scored = [m for m in found if any(isinstance(a, Sc) for a in m.facts)]
+        if found:
+            best = max(m.literal for m in found)
+            top = [m for m in (scored or found) if m.literal == best]
+            return (top or scored or found)[-1]
+    return None
+
+
+def _fallback(run: Interpreter) -> Match | None:
+    """Without a log: the last print of a score that speaks of bpb."""
+    for printed in reversed(run.printed):
+        facts = frozenset[object]().union(*(p for p in printed.parts if not isinstance(p, str)))
+        text = "".join(p for p in printed.parts if isinstance(p, str)).lower()
+        if "bpb" in text and any(isinstance(a, Sc) for a in facts):
+            return Match(printed, 0, facts)  # type: ignore[arg-type]
+    return None
+
+
+def _timeline(run: Interpreter, found: Match | None, logged: bool) -> Timeline:
+    gaps: list[Gap] = []
+    if run.stopped:
+        gaps.append(Gap(run.stopped, None, behind_report=True))
+    if found is None:
+        reason = "no print of the program writes the claimed line" if logged else NO_LOG
+        gaps.append(Gap(reason, None, behind_report=True))
+        found = _fallback(run)
+    events = list(run.events)
+    facts: Taint = found.facts if found is not None else frozenset()
+    gaps += [Gap(*run.gaps[a.gap], behind_report=True) for a in facts if isinstance(a, Lost)]
+    if found is not None:
+        events += _report(run, found, gaps)
+    events.sort(key=lambda e: e.id)
+    settings = tuple(f"{name}={value}" for name, value in sorted(run.settings.items()))
+    return Timeline(Origin.PREDICTED, tuple(events), tuple(dict.fromkeys(gaps)), settings)
+
+
+def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
+    """The report and, for scores that were indexed after they were computed, the part that it takes."""
+    by_id = {event.id: event for event in run.events}
+    made: list[Event] = []
+    scores: set[int] = set()
+    number = max([*by_id, *(p.event for p in run.printed)], default=0)
+    blends = [run.blends[a.site] for a in found.facts if isinstance(a, Blend)]
+    tables = frozenset[int]().union(*(b[1] for b in blends))
+    seen: set[tuple[int, Region]] = set()
+    for atom in sorted((a for a in found.facts if isinstance(a, Sc)), key=lambda a: (a.event, sorted(a.marks))):
+        score = by_id[atom.event]
+        assert isinstance(score, Score)
+        extents = run.extents[score.id]
+        region = region_of(frozenset(Tok(e.stream, e.marks | atom.marks, e.cuts) for e in extents))
+        if (score.id, region) in seen:
+            continue
+        seen.add((score.id, region))
+        if region == score.region and not blends:
+            scores.add(score.id)
+            continue
+        number += 1
+        made.append(
+            replace(score, id=number, region=region, normalised=not blends, table=score.table | tables)
+        )
+        scores.add(number)
+    if not scores:
+        gaps.append(Gap("the claimed number could not be traced to losses of validation targets", found.printed.where, behind_report=True))
+    printed = found.printed
+    made.append(
+        Report(
+            id=number + 1, where=printed.where, path=printed.path, conditions=printed.conditions, loops=printed.loops,
+            tag="".join(p for p in printed.parts if isinstance(p, str))[:80], scores=frozenset(scores),
+            selections=frozenset(a.event for a in found.facts if isinstance(a, Sel)), claimed=True,
+        )
+    )  # fmt: skip
+    return made
+
+
+__all__ = ["Dep", "Stream", "predict"]

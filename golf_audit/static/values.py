@@ -1,0 +1,389 @@
+"""What the interpreter computes with: known Python values stay themselves, everything else is one of these.
+
+A taint is the set of facts that an unknown value depends on. Joining only ever makes it larger.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from golf_audit.timeline import Stream
+
+Value = Any
+"""A known constant (int, str, tuple ...) or one of the classes below."""
+Marks = frozenset[tuple[int, int]]
+"""Pairs of (execution of a loop, iteration of it)."""
+NO_MARKS: Marks = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Tok:
+    """Content of tokens: which stream, indexed in which loop iterations, cut by which slices."""
+
+    stream: Stream
+    marks: Marks = NO_MARKS
+    cuts: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ix:
+    """A number that varies with a live loop."""
+
+    loop: int
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sc:
+    """A loss or a probability of targets, from the Score event `event`; `marks` from later indexing."""
+
+    event: int
+    marks: Marks = NO_MARKS
+
+
+@dataclass(frozen=True, slots=True)
+class Dep:
+    """Depends on parameters that an Adapt or Calibrate event changed."""
+
+    event: int
+
+
+@dataclass(frozen=True, slots=True)
+class Par:
+    """Differentiable with respect to the parameters of a root."""
+
+    root: int
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """Computed by the parameters of a root."""
+
+    root: int
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A copy of the parameters of a root."""
+
+    root: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cnt:
+    """Read from a table that an Adapt event of kind "table" wrote at validation tokens."""
+
+    event: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """A gold probability was mixed, at this site, with a value read from tables."""
+
+    site: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sel:
+    """One of several scores was kept, by a Select event."""
+
+    event: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grad:
+    """Came out of a backward pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Passed through something that could not be followed: an index into the machine's gaps."""
+
+    gap: int
+
+
+Atom = Tok | Ix | Sc | Dep | Par | Out | Own | Cnt | Blend | Sel | Grad | Lost
+Taint = frozenset[Atom]
+NONE: Taint = frozenset()
+CAP = 400
+"""Atoms of one taint; beyond it training tokens' extents are dropped."""
+
+
+class Root:
+    """The parameters of one top-level module, or one leaf tensor. Submodules join their owner's root."""
+
+    def __init__(self, number: int, name: str, *, leaf: bool, loops: tuple[int, ...]) -> None:
+        self.number = number
+        self.name = name
+        self.leaf = leaf
+        self.loops = loops
+        self.parent: Root | None = None
+        self.state: frozenset[int] = frozenset()
+        self.grad: Taint = NONE
+        self.extra: Taint = NONE  # facts that were assigned into the parameters without an event
+        self.hooks: list[Value] = []
+
+    def find(self) -> Root:
+        """The root that this one was joined to."""
+        root = self
+        while root.parent is not None:
+            root = root.parent
+        return root
+
+    def join(self, other: Root) -> None:
+        """`other` becomes part of this root."""
+        mine, theirs = self.find(), other.find()
+        if mine is theirs:
+            return
+        theirs.parent = mine
+        mine.state |= theirs.state
+        mine.grad |= theirs.grad
+        mine.extra |= theirs.extra
+        mine.hooks += theirs.hooks
+        mine.leaf = mine.leaf and theirs.leaf
+
+
+class Unk:
+    """An unknown value. `roots`: it is (a view of) these parameters. `base`: it is a view of that tensor.
+    `parts`: a text with holes, each hole the taint of what fills it."""
+
+    __slots__ = ("base", "detached", "kind", "parts", "roots", "taint")
+
+    def __init__(
+        self,
+        taint: Taint = NONE,
+        kind: str = "",
+        roots: frozenset[Root] = frozenset(),
+        base: Unk | None = None,
+        parts: tuple[str | Taint, ...] | None = None,
+        detached: bool = False,
+    ) -> None:
+        self.taint = taint
+        self.kind = kind
+        self.roots = roots
+        self.base = base
+        self.parts = parts
+        self.detached = detached
+
+    @property
+    def text(self) -> str:
+        """The text with * for every hole; empty for what is not a text."""
+        return "".join(p if isinstance(p, str) else "*" for p in self.parts or ())
+
+    def absorb(self, taint: Taint) -> None:
+        """Add facts in place, also to the tensors that this one is a view of."""
+        holder: Unk | None = self
+        for _ in range(8):
+            if holder is None:
+                return
+            holder.taint = capped(holder.taint | taint)
+            holder = holder.base
+
+
+class Lst:
+    """A list or set. `items` while every element is known, else `rest` stands for all of them.
+    A view (`base`) adds the marks in `extra` to what is read, and appends to its base."""
+
+    __slots__ = ("base", "extra", "items", "rest")
+
+    def __init__(
+        self,
+        items: list[Value] | None = None,
+        rest: Value = None,
+        extra: Taint = NONE,
+        base: Lst | None = None,
+    ) -> None:
+        self.items = items
+        self.rest = rest
+        self.extra = extra
+        self.base = base
+
+
+class Dct:
+    """A dictionary: known keys, and `rest` for values under keys that are not known."""
+
+    __slots__ = ("default", "items", "rest", "taint")
+
+    def __init__(self, items: dict[Any, Value] | None = None, rest: Value = None) -> None:
+        self.items: dict[Any, Value] = items if items is not None else {}
+        self.rest = rest
+        self.taint: Taint = NONE
+        self.default: Value = None  # the factory of a defaultdict
+
+
+class Obj:
+    """An instance of a class of the submission, or of a library's class that matters."""
+
+    __slots__ = ("attrs", "cls", "kind", "root", "taint")
+
+    def __init__(self, cls: Value, kind: str = "", root: Root | None = None) -> None:
+        self.cls = cls
+        self.kind = kind  # "module", "optimizer", "file", "buffer", "parser", "thread" or ""
+        self.root = root
+        self.attrs: dict[str, Value] = {}
+        self.taint: Taint = NONE
+
+
+class Env:
+    """Names of one scope. `vars` is replaced on a fork, so closures see the current side."""
+
+    __slots__ = ("globals", "names", "parent", "vars")
+
+    def __init__(self, parent: Env | None, scope: Env | None = None) -> None:
+        self.vars: dict[str, Value] = {}
+        self.parent = parent
+        self.globals: Env = scope if scope is not None else self
+        self.names: dict[str, Env] = {}  # declared global or nonlocal
+
+
+@dataclass(eq=False)
+class Cls:
+    """A class of the submission."""
+
+    name: str
+    node: ast.ClassDef
+    bases: tuple[Value, ...]
+    attrs: dict[str, Value]
+    fields: tuple[tuple[str, ast.expr | None], ...] | None = None  # of a dataclass
+    unit: Any = None
+
+    def lookup(self, name: str, depth: int = 0) -> Value:
+        """The attribute in this class or its bases; None when there is none."""
+        if name in self.attrs:
+            return self.attrs[name]
+        for base in self.bases if depth < 12 else ():
+            if isinstance(base, Cls):
+                found = base.lookup(name, depth + 1)
+                if found is not None:
+                    return found
+        return None
+
+    def libraries(self, depth: int = 0) -> tuple[str, ...]:
+        """Dotted names of the library classes that it derives from."""
+        found: list[str] = []
+        for base in self.bases if depth < 12 else ():
+            if isinstance(base, Lib):
+                found.append(base.name)
+            elif isinstance(base, Cls):
+                found += base.libraries(depth + 1)
+        return tuple(found)
+
+
+@dataclass(eq=False)
+class Fn:
+    """A function of the submission."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    env: Env
+    unit: Any
+    defaults: tuple[Value, ...] = ()
+    kw_defaults: tuple[Value, ...] = ()
+    owner: Cls | None = None
+    no_grad: bool = False
+    native: bool = False
+    role: str = ""  # "property", "static", "class"
+    yields: bool = False
+
+    @property
+    def name(self) -> str:
+        return getattr(self.node, "name", "<lambda>")
+
+
+@dataclass(eq=False)
+class Bound:
+    """A method with its receiver."""
+
+    receiver: Value
+    fn: Fn
+
+
+@dataclass(eq=False)
+class Method:
+    """A method of a value that this engine models: receiver and name."""
+
+    receiver: Value
+    name: str
+
+
+@dataclass(frozen=True)
+class Lib:
+    """A name of a library: torch.nn.functional.cross_entropy."""
+
+    name: str
+
+    @property
+    def last(self) -> str:
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(eq=False)
+class Part:
+    """functools.partial."""
+
+    fn: Value
+    args: tuple[Value, ...]
+    keywords: dict[str, Value]
+
+
+@dataclass(eq=False)
+class Super:
+    """super() inside a method."""
+
+    receiver: Obj
+    cls: Cls
+
+
+@dataclass(eq=False)
+class Space:
+    """A module of the submission's folder."""
+
+    name: str
+    env: Env
+
+
+@dataclass(eq=False)
+class Alt:
+    """One of several values; which is not known."""
+
+    options: tuple[Value, ...]
+
+
+class Text(str):
+    """A pathlib.Path that is known: its text."""
+
+    __slots__ = ()
+
+
+@dataclass
+class Slot:
+    """A mutable cell of the virtual disk."""
+
+    value: Value = None
+    taint: Taint = field(default=NONE)
+
+
+def known(value: Value) -> bool:
+    """True for a constant that Python itself can compute with."""
+    return value is None or isinstance(value, (int, float, str, bytes, complex, range, type(Ellipsis)))
+
+
+def capped(taint: Taint) -> Taint:
+    """Within CAP: extents of training tokens are forgotten first, then marks of all."""
+    if len(taint) <= CAP:
+        return taint
+    slim = frozenset(
+        Tok(a.stream) if isinstance(a, Tok) and a.stream is not Stream.VAL else a
+        for a in taint
+        if not isinstance(a, Ix)
+    )
+    if len(slim) <= CAP:
+        return slim
+    return frozenset(Tok(a.stream) if isinstance(a, Tok) else Sc(a.event) if isinstance(a, Sc) else a for a in slim)
+
+
+def union(taints: Iterable[Taint]) -> Taint:
+    """All facts together."""
+    return capped(NONE.union(*taints))
