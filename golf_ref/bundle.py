@@ -82,7 +82,7 @@ def read_run(cfg: Cfg, log: Path) -> Run:
     score = last(rf"^{claimed_tag(cfg)} val_loss:([\d.]+) val_bpb:([\d.]+) eval_time:(\d+)ms$")
     return Run(
         log=log.name,
-        seed=int(last(r"^seed: (\d+)$")[1]),
+        seed=int(last(r"^  seed: (\d+)$")[1]),
         val_loss=float(score[1]),
         val_bpb=float(score[2]),
         model_bytes=int(last(r"^Serialized model quantized\+\w+: (\d+) bytes$")[1]),

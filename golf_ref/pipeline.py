@@ -59,8 +59,6 @@ def run_record(
     log: RunLog,
 ) -> list[Stage]:
     """The whole run; `script` is the source that the submission would ship and count."""
-    log.line(f"seed: {cfg.train.seed}")
-    log.line(f"world_size: {ranks.world}")
     result = train(cfg, data, ranks, device, log)
     model = result.ema_model
     log.line("ema:applying EMA weights" if cfg.opt.ema_decay else "ema:off")
@@ -87,9 +85,7 @@ def write_artifact(
     """Hessians on training tokens, quantise, compress, save; rank 0 writes, all wait. Logs every size."""
     log.line(f"Serialized model: {sum(p.numel() * p.element_size() for p in model.parameters())} bytes")
     code_bytes = log_code_size(script, log)
-    start = time.perf_counter()
     hessians = calibrate(cfg, model, data, ranks, device, log) if cfg.quant.quant_scheme == "gptq" else {}
-    log.line(f"GPTQ:collected {len(hessians)} Hessians in {time.perf_counter() - start:.1f}s")
     if ranks.rank == 0:
         start = time.perf_counter()
         tensors, meta = quantize_state(unbank(model), hessians, cfg.quant)
@@ -112,12 +108,14 @@ def calibrate(
 ) -> dict[str, torch.Tensor]:
     """Mean Hessians over ranks, each on its own training files; documents are not masked (#1855)."""
     log.line("GPTQ:collecting Hessians from calibration data...")
+    start = time.perf_counter()
     T = cfg.quant.gptq_calibration_tokens // cfg.train.micro_batches
     loader = ShuffledLoader(data.train_files, cfg.train.train_seq_len, T, ranks.rank, ranks.world)
     n_forwards = cfg.quant.gptq_calibration_batches * cfg.train.micro_batches // ranks.world
     batches = (loader.next_batch().to(device) for _ in range(n_forwards))
     hessians = collect_hessians(model, ((batch.ids, batch.segments) for batch in batches))
     mean_over_ranks(hessians.values(), ranks)
+    log.line(f"GPTQ:collected {len(hessians)} Hessians in {time.perf_counter() - start:.1f}s")
     return hessians
 
 

@@ -16,8 +16,9 @@ from golf_ref.onefile import MODULES, make_script
 
 AUTHOR = Author("A. Person", "aperson", "a title", "a blurb")
 LOG = """\
-seed: 42
-world_size: 1
+Hyperparameters:
+  seed: 42
+  world_size: 1
 300/300 train_loss: 1.7897 train_time: 0.5m tok/s: 9588
 Code size (uncompressed): 145262 bytes
 Code size (compressed): 47397 bytes

@@ -93,8 +93,8 @@ def test_the_log_speaks_the_dialect(finished):
     data, out, lines, stages = finished.data, finished.out, finished.lines, finished.stages
     text = "\n".join(lines)
     for pattern in (
-        r"^seed: 42$",
-        r"^world_size: 1$",
+        r"^  seed: 42$",
+        r"^  world_size: 1$",
         r"^Hyperparameters:$",
         r"^  num_layers: 4$",
         r"^train_shards: \d+$",
