@@ -193,8 +193,9 @@ def test_a_listing_says_nothing_of_what_it_does_not_name() -> None:
 
 def test_figures_of_a_log_are_no_settings() -> None:
     """`val_tokens:62021632 train_shards:80` describes data; a dump line of any name is kept."""
-    found = config({"train_seed42.log": run_log(unheard_of=3) + "eval:done tokens:7 val_bpb=1.1\n"})
-    assert found.get("unheard_of") == "3"
+    lines = "eval:done tokens:7 val_bpb=1.1\ncompressor:enabled:auto\n"
+    found = config({"train_seed42.log": run_log(unheard_of=3) + lines})
+    assert found.get("unheard_of") == "3" and found.get("COMPRESSOR") == "brotli"
     assert {"tokens", "val_bpb", "train_shards", "val_tokens"}.isdisjoint(found.settings)
 
 

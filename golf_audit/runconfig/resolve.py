@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ from golf_audit.trainlog import Log, Reading, Run
 
 Settings = dict[str, Setting]
 
+_NESTED = re.compile(r"[A-Za-z_]\w+[:=]\w")
 _STAND_IN_DEPTH = 5
 _UNSUPPORTED_RUNS = 24
 """Runs that are compared when none supports the claim."""
@@ -152,8 +154,9 @@ class _Resolver:
         """The dump of hyperparameters, then what the run prints in passing."""
         found: Settings = {}
         for key, reading in run.hyperparameters.items():
-            if not self.names.knows(key) and not _dumped(key, reading):
-                continue  # `val_bpb:enabled`, `tokens:62021632`: a figure, not a setting
+            in_passing = not self.names.knows(key) or _NESTED.match(reading.value)
+            if in_passing and not _dumped(key, reading):
+                continue  # `tokens:62021632`, `torch_compile:enabled:auto`: a figure or a heading
             name = self.names.canonical(key)
             if _fits(reading.value, self.knobs.get(name, ())):
                 found.setdefault(name, Setting(name, reading.value, Origin.LOG, reading.where(run.file)))
