@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -90,7 +91,9 @@ class Evaluator:
 
     def _name(self, node: ast.Name, frame: Frame) -> Known | None:
         bound, value = frame.get(node.id)
-        return value if bound else self.named(f"builtins.{node.id}")
+        if bound or not hasattr(builtins, node.id):
+            return value
+        return self.named(f"builtins.{node.id}")
 
     def _sequence(self, node: ast.List | ast.Tuple | ast.Set, frame: Frame) -> Known | None:
         items = [self.evaluate(element, frame) for element in node.elts]
@@ -324,6 +327,8 @@ class Evaluator:
         step, decoder = NAMED[dotted]
         if not args or args[0] is None or any(v is None for v in [*args, *keywords.values()]):
             return None
+        if not isinstance(args[0].value, (str, bytes, bytearray)):
+            return None
         values = [a.value for a in args if a is not None]
         named = {k: v.value for k, v in keywords.items() if v is not None}
         if dotted == "lzma.decompress" and (named.get("filters") or len(values) > 3):
@@ -332,7 +337,7 @@ class Evaluator:
             return args[0].become(decoder(*values, **named), step=step)
         except DecodeError as error:
             self.world.unresolved(f"{step}: {error}", args[0].origin or node)
-        except (TypeError, AttributeError) as error:
+        except _PURE_ERRORS as error:
             self.world.unresolved(f"{step} with arguments it does not take: {error}", args[0].origin or node)
         return None
 

@@ -54,13 +54,21 @@ class Layer:
     def at(self, line: int, column: int | None = None) -> Where:
         """The position of a 1-based line and column, with that line quoted."""
         found = self.lines[line - 1] if 1 <= line <= len(self.lines) else ""
-        return Where(self.file, line, column, self.index, quote=_excerpt(found, column))
+        quote = _excerpt(found, column)
+        return Where(self.file, line, column, self.index, quote=quote, payload_line=self._payload_line)
+
+    @property
+    def _payload_line(self) -> int | None:
+        """The line of the file itself that holds this layer."""
+        if self.payload is None:
+            return None
+        return self.payload.payload_line if self.payload.layer else self.payload.line
 
     def where(self, node: ast.AST) -> Where:
         """The position of a node of this layer's tree; of the whole layer for a node without one."""
         line = getattr(node, "lineno", None)
         if line is None:
-            return Where(self.file, layer=self.index)
+            return Where(self.file, layer=self.index, payload_line=self._payload_line)
         return self.at(line, getattr(node, "col_offset", 0) + 1)
 
 
@@ -122,20 +130,16 @@ class Sources:
 
     @cached_property
     def main(self) -> Layer | None:
-        """The layer that does the work of the run: the entry's program, or that of the file which a mere
-        launcher of a few lines hands over to."""
-        module, seen = self.entry_module, set[str]()
-        while module is not None and module.file not in seen:
-            seen.add(module.file)
-            program = module.program
-            next_files = [f for f in self.launched.get(module.file, ()) if f in self.modules]
-            if program.own_length > LAUNCHER_CAP or not next_files:
-                return program
-            longest = max(next_files, key=lambda f: len(self.modules[f].program.text))
-            if len(self.modules[longest].program.text) < program.own_length:
-                return program
-            module = self.modules[longest]
-        return module.program if module is not None else None
+        """The layer that does the work of the run: the entry's program, or the longest text that it executes
+        when the entry is a mere launcher of a few lines."""
+        if self.entry_module is None:
+            return None
+        program = self.entry_module.program
+        if program.own_length > LAUNCHER_CAP:
+            return program
+        modules = [self.modules[file] for file in self.executed if file in self.modules]
+        layers = [layer for module in modules for layer in module.layers]
+        return max([program, *layers], key=lambda layer: layer.own_length)
 
     @cached_property
     def executed(self) -> tuple[str, ...]:
