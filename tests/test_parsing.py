@@ -41,13 +41,13 @@ def characters(line: str, column: int) -> int:
 
 
 def dumped(tree: ast.Module) -> str:
-    """The whole tree as text, without the positions inside f-strings where they are 3.11's guesses."""
-    if sys.version_info < (3, 12):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.JoinedStr):
-                for inner in ast.walk(node):
-                    if inner is not node and hasattr(inner, "lineno"):
-                        inner.lineno = inner.col_offset = inner.end_lineno = inner.end_col_offset = 0
+    """The whole tree as text. Before 3.13 CPython guesses positions in f-strings and leaves empty parts."""
+    for node in ast.walk(tree) if sys.version_info < (3, 13) else ():
+        if isinstance(node, ast.JoinedStr):
+            node.values = [v for v in node.values if not (isinstance(v, ast.Constant) and v.value == "")]
+            for inner in ast.walk(node):
+                if inner is not node and hasattr(inner, "lineno"):
+                    inner.lineno = inner.col_offset = inner.end_lineno = inner.end_col_offset = 0
     return ast.dump(tree, include_attributes=True)
 
 

@@ -134,6 +134,8 @@ def _run(numbers: array[int], strings: list[str]) -> Any:
                 push(shared.setdefault(operation, kind()))
                 continue
             if count:
+                if len(stack) < count:
+                    raise UnreadableError("a node without its fields")
                 node = kind(*stack[-count:])
                 del stack[-count:]
             else:
