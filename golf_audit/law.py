@@ -151,3 +151,66 @@ PRACTICE_SIGNIFICANCE = Cite(
     "one-sided Welch test on val_bpb against the record before it, p < 0.25",
     dt.date(2026, 4, 28),
 )
+
+# --- the order of scoring and learning ----------------------------------------------------------------------
+SCORE_FIRST = _readme(
+    "What are the restrictions on evaluation?",
+    "test-time training only on validation tokens that have already been evaluated",
+    PAID_PREFIX,
+)
+"""Before 2026-03-20 the README said: you can't train on the validation set before you evaluate on it."""
+LAST_EPOCH = _organiser(
+    "#568 (2026-03-24), #677 (2026-03-27)",
+    "the score of a later adaptation epoch is a score after training on the same tokens",
+    PAID_PREFIX,
+)
+ONE_PASS = _organiser(
+    "#677 (2026-03-27), #991 (2026-03-28)",
+    "a second pass over tokens that a cache or the weights have learned from does not count",
+    PAID_PREFIX,
+)
+HINDSIGHT = _organiser(
+    "#659, #573",
+    "no choice among scores by their validation outcome",
+    LAUNCH,
+)
+NORMALISED = _organiser(
+    "#779 (2026-03-27), #982",
+    "a cache that only adds to the realised token's probability is not a distribution",
+    LAUNCH,
+)
+CACHES_UNRULED = disputed(
+    _organiser("#948, #968, #1185", "exact, full-vocabulary or Dirichlet caches were never settled", LAUNCH)
+)
+SCRATCH_UNRULED = Cite(
+    Authority.COMMUNITY,
+    "issue #1336 (open)",
+    "may tensors made per batch be optimised on the tokens that they help to score? nobody has answered",
+    LAUNCH,
+    disputed=True,
+)
+VAL_CALIBRATION = _organiser(
+    "#728 (2026-03-28)", "no statistic for quantisation from validation tokens", PAID_PREFIX
+)
+VAL_IN_TRAINING = _readme(
+    "What are the restrictions on evaluation?", "no access to validation data during training", PAID_PREFIX
+)
+TRAIN_AT_EVAL = _readme(
+    "What are the restrictions on evaluation?",
+    "no training data during evaluation unless its bits are paid for in the artifact",
+)
+COMPUTED = _readme("What are the restrictions on evaluation?", "the score is computed on the validation set")
+WARM_UP_UNRULED = Cite(
+    Authority.PRACTICE,
+    "#1530 (merged), #1536",
+    "compile warm-up on validation tokens with its state thrown away was merged once and changed once",
+    LAUNCH,
+    disputed=True,
+)
+ORDER_UNRULED = Cite(
+    Authority.PRACTICE,
+    "#1610, #1626, #1736, #1855 (merged); #1536",
+    "reordered validation documents with shared state were merged and disputed",
+    LAUNCH,
+    disputed=True,
+)

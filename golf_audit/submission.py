@@ -15,7 +15,9 @@ from golf_audit.filetree import FileTree
 from golf_audit.model import Fault, Head, Track
 from golf_audit.runconfig import RunConfig, resolve
 from golf_audit.source import Sources, read_sources
+from golf_audit.static import predict
 from golf_audit.support import Support, find_support
+from golf_audit.timeline import Timeline
 from golf_audit.trainlog import Log, read_logs
 
 
@@ -71,6 +73,11 @@ class Submission:
     @cached_property
     def config(self) -> RunConfig:
         return resolve(self.tree, self.sources, self.claims, self.logs, self.support)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """What the code will do to validation data, predicted from the sources and the configuration."""
+        return predict(self.sources, self.config, self.support)
 
     @property
     def faults(self) -> tuple[Fault, ...]:

@@ -17,6 +17,10 @@ from functools import cached_property
 from golf_audit.model import Where
 
 
+SOMETIMES = "in some iterations "
+"""Begins a condition that varies with a live loop: the event happens, in some iterations."""
+
+
 class Stream(Enum):
     """Where tokens come from."""
 
@@ -53,34 +57,41 @@ class Mark:
 
 @dataclass(frozen=True)
 class Region:
-    """Part of a stream. Predicted: the loop iterations that index it (none: the whole stream).
-    Observed: half-open spans of token positions. `widened` when it is larger than what any run touches."""
+    """Part of a stream. Predicted: the loop iterations that index it (none: the whole stream), in one or
+    several pieces (`also`). Observed: half-open spans of token positions. `widened` when it is larger than
+    what any run touches."""
 
     stream: Stream
     marks: tuple[Mark, ...] = ()
     spans: tuple[tuple[int, int], ...] | None = None
     widened: bool = False
-    cuts: frozenset[int] = frozenset()  # the slices that cut it out, by number
+    cuts: frozenset[int] = frozenset()  # the slices that cut it out, by number; negative: no loop moves them
+    also: tuple[Region, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Region, ...]:
+        """The region piece by piece."""
+        return (self, *self.also)
 
     def overlap(self, other: Region) -> Overlap:
-        """Regions of two streams never overlap. Predicted ones are disjoint when some loop execution indexes
+        """Regions of two streams never overlap. Predicted pieces are disjoint when some loop execution indexes
         both by different iterations; no common loop at all means one lies wholly before the other. Within
         the same iteration only what the same slices cut out is shown to be the same tokens."""
         if self.stream is not other.stream:
             return Overlap.NONE
         if self.spans is not None and other.spans is not None:
             return Overlap.SHOWN if _spans_meet(self.spans, other.spans) else Overlap.NONE
-        mine = {mark.loop: mark.iterations for mark in self.marks}
-        common = [(mine[m.loop], m.iterations) for m in other.marks if m.loop in mine]
-        if any(not (a & b) for a, b in common):
-            return Overlap.NONE
-        if self.widened or other.widened or self._cut(common) != other._cut(common):
-            return Overlap.POSSIBLE
-        return Overlap.SHOWN
+        found = {_pieces_meet(mine, theirs) for mine in self.pieces for theirs in other.pieces}
+        return next(o for o in (Overlap.SHOWN, Overlap.POSSIBLE, Overlap.NONE) if o in found)
 
-    def _cut(self, common: object) -> frozenset[int]:
-        """The slices that matter: all within one iteration, else those whose bounds no loop moves (negative)."""
-        return self.cuts if common else frozenset(cut for cut in self.cuts if cut < 0)
+
+def _pieces_meet(a: Region, b: Region) -> Overlap:
+    mine = {mark.loop: mark.iterations for mark in a.marks}
+    common = [(mine[m.loop], m.iterations) for m in b.marks if m.loop in mine]
+    if any(not (x & y) for x, y in common):
+        return Overlap.NONE
+    first, second = (r.cuts if common else frozenset(c for c in r.cuts if c < 0) for r in (a, b))
+    return Overlap.POSSIBLE if a.widened or b.widened or first != second else Overlap.SHOWN
 
 
 def _spans_meet(a: tuple[tuple[int, int], ...], b: tuple[tuple[int, int], ...]) -> bool:

@@ -10,13 +10,59 @@ Look   Follow the events behind the reported number: for each score, no paramete
 Blind  State that is kept outside the process; native code that the static reading cannot enter.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import SCORE_FIRST
+from golf_audit.model import Assessment, Evidence, Finding, Kind, Precedent, Rule, Severity
+from golf_audit.static.asking import basis, certainty, conditions_of, place, premises, witness
+from golf_audit.static.leaks import Kind as Leaking
+from golf_audit.static.leaks import Leak, leaks
+from golf_audit.submission import Case
+
+PRECEDENTS = (
+    Precedent(1376, "closed", "adapted on the validation stream before quantisation"),
+    Precedent(1972, "closed", "the same, told to be score after adapt"),
+    Precedent(549, "accepted", "three epochs on each chunk, after it was scored"),
+    Precedent(1413, "accepted"),
+)
+
+
+def check(case: Case) -> Assessment:
+    found = leaks(case.submission.timeline)
+    findings = tuple(_finding(case, leak) for leak in found if leak.kind is Leaking.BEFORE)
+    others = {leak.kind.value for leak in found if leak.kind is not Leaking.BEFORE}
+    notes = tuple(Evidence(Kind.COMPUTED, f"adaptation and scores meet in another way: see {rule}") for rule in sorted(others))
+    return Assessment(findings, premises(case), notes, basis(case))
+
+
+def _finding(case: Case, leak: Leak) -> Finding:
+    score, adapt = leak.score, leak.adapt
+    message = (
+        f"{adapt.parameters} learns from validation tokens ({place(adapt.where)}) before they are scored "
+        f"({place(score.where)}) for the claimed number"
+    )
+    report = case.submission.timeline.reported
+    evidence = [
+        *witness(f"{adapt.parameters} changes by validation tokens", adapt),
+        *conditions_of(case, adapt),
+        *witness("these tokens are scored afterwards", score),
+    ]
+    if report is not None:
+        evidence.append(Evidence(Kind.SOURCE, "the claimed number is printed", report.where))
+    return Finding(
+        message,
+        certainty(case.submission.timeline, score, adapt, leak.overlap),
+        SCORE_FIRST,
+        tuple(evidence),
+        "score each chunk, add it to the sums, and only then train on it (#549, #1413)",
+        PRECEDENTS,
+    )
+
 
 RULE = Rule(
     id="T01",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(SCORE_FIRST,),
+    precedents=PRECEDENTS,
 )

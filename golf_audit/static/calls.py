@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from contextlib import nullcontext
 from typing import Any
 
 from golf_audit.static.expressions import MISSING
@@ -81,10 +82,12 @@ class Calls(Statements):
 
     def _call_any(self, fn: Alt, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         made: list[Value] = []
+        # one method of either of two objects: whichever it is, that one is cleared, stepped and scored
+        alike = len({_callee_name(option) for option in fn.options}) == 1
         for option in fn.options:
             if isinstance(option, Unk) or known(option):
                 continue
-            with self.under("one of several functions"):
+            with nullcontext() if alike else self.under("one of several functions"):
                 try:
                     made.append(self.call(option, args, keywords, node))
                 except DeadPathError:
@@ -492,6 +495,17 @@ class Calls(Statements):
 
 
 UNROLL_COMPREHENSION = 24
+
+
+def _callee_name(fn: Value) -> str:
+    """What is called, apart from the receiver."""
+    if isinstance(fn, Method):
+        return fn.name
+    if isinstance(fn, Bound):
+        return f"{id(fn.fn.node)}"
+    if isinstance(fn, Obj) and isinstance(fn.cls, Cls):
+        return f"{id(fn.cls)}"
+    return f"{id(fn)}"
 
 
 def _kind_of(libraries: tuple[str, ...]) -> str:

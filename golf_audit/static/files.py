@@ -198,7 +198,8 @@ class Files(Methods):
                 self.read(node, stream, text)
                 return Unk(frozenset({Tok(stream)}))
             stored = self._stored(text)
-            return Unk(self.fresh_marks(), parts=(NONE,)) if stored is None else stored
+            shared = isinstance(mode, str) and "+" in mode  # a counter that other processes move on
+            return Unk(self.fresh_marks(), parts=(NONE,)) if stored is None or shared else stored
         if name in ("__enter__",):
             return value
         return None

@@ -78,11 +78,29 @@ def _timeline(run: Interpreter, found: Match | None, logged: bool) -> Timeline:
     events = list(run.events)
     facts: Taint = found.facts if found is not None else frozenset()
     gaps += [Gap(*run.gaps[a.gap], behind_report=True) for a in facts if isinstance(a, Lost)]
+    events += _diagnostics(run, found)
     if found is not None:
         events += _report(run, found, gaps)
     events.sort(key=lambda e: e.id)
     settings = tuple(f"{name}={value}" for name, value in sorted(run.settings.items()))
     return Timeline(Origin.PREDICTED, tuple(events), tuple(dict.fromkeys(gaps)), settings)
+
+
+def _diagnostics(run: Interpreter, found: Match | None) -> list[Event]:
+    """Other printed results: diagnostics, but they tell what was scored before."""
+    made: list[Event] = []
+    for printed in run.printed:
+        facts = frozenset[object]().union(*(p for p in printed.parts if not isinstance(p, str)))
+        scores = frozenset(a.event for a in facts if isinstance(a, Sc))
+        text = "".join(p for p in printed.parts if isinstance(p, str))
+        if scores and "bpb" in text.lower() and (found is None or printed is not found.printed):
+            made.append(
+                Report(
+                    id=printed.event, where=printed.where, path=printed.path, conditions=printed.conditions,
+                    loops=printed.loops, tag=text[:80], scores=scores,
+                )
+            )  # fmt: skip
+    return made
 
 
 def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from golf_audit.static.values import Marks, Tok
 from golf_audit.timeline import Mark, Region
 
+PIECES = 24
+"""Pieces of one region; more are covered by one that is larger."""
+
 
 def split_live(marks: Marks, live: frozenset[int]) -> Marks:
     """Marks of live loops only: those of a finished loop would invent disjointness."""
@@ -14,17 +17,24 @@ def split_live(marks: Marks, live: frozenset[int]) -> Marks:
 
 
 def region_of(extents: frozenset[Tok]) -> Region:
-    """One region that covers all extents; `widened` when it covers more than their union."""
+    """One region that holds all extents; `widened` when it covers more than their union."""
+    plain = sorted({(_marks(e.marks), tuple(sorted(e.cuts))) for e in extents}, key=repr)
     stream = next(iter(extents)).stream
-    plain = {extent.marks for extent in extents}
-    cuts = frozenset[int]().union(*(extent.cuts for extent in extents))
-    loops = [frozenset(loop for loop, _ in marks) for marks in plain]
-    common = frozenset.intersection(*loops)
-    marks = []
-    varied = 0
-    for loop in sorted(common):
-        iterations = frozenset(i for extent in plain for number, i in extent if number == loop)
-        varied += len({frozenset(i for n, i in extent if n == loop) for extent in plain}) > 1
-        marks.append(Mark(loop, iterations))
-    dropped = any(names != common for names in loops)
-    return Region(stream, tuple(marks), widened=dropped or varied > 1, cuts=cuts)
+    if len(plain) > PIECES:
+        loops = [frozenset(mark.loop for mark in marks) for marks, _ in plain]
+        marks = tuple(
+            Mark(loop, frozenset().union(*(m.iterations for marks, _ in plain for m in marks if m.loop == loop)))
+            for loop in sorted(frozenset.intersection(*loops))
+        )
+        return Region(stream, marks, widened=True, cuts=frozenset(c for _, cuts in plain for c in cuts))
+    pieces = [Region(stream, marks, cuts=frozenset(cuts)) for marks, cuts in plain]
+    first = pieces[0]
+    return Region(stream, first.marks, cuts=first.cuts, also=tuple(pieces[1:]))
+
+
+def _marks(marks: Marks) -> tuple[Mark, ...]:
+    """The iterations of each loop together."""
+    loops: dict[int, set[int]] = {}
+    for loop, iteration in marks:
+        loops.setdefault(loop, set()).add(iteration)
+    return tuple(Mark(loop, frozenset(found)) for loop, found in sorted(loops.items()))

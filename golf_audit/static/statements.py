@@ -11,10 +11,11 @@ from golf_audit.static.machine import DeadPathError, Loop
 from golf_audit.static.values import (
     NONE, Alt, Cls, Cnt, Dct, Dep, Env, Grad, Ix, Lib, Lst, Obj, Own, Par, Sc, Taint, Tok, Unk, Value, capped, known,
 )  # fmt: skip
-from golf_audit.timeline import Stream
+from golf_audit.timeline import SOMETIMES, Stream
 
 UNROLLED, UNROLLED_OUTSIDE = 4, 12
 """Loops over this many known items run one by one; more of them outside nested loops."""
+_SCALARS = ("number", "compared")
 DEEP = 6
 """Beyond this many live loops one abstract iteration has to do."""
 
@@ -178,8 +179,10 @@ class Statements(Expressions):
             self.extend(old, right)
             return
         value = self.binary(node, node.op, old, right)
-        if isinstance(old, Unk) and old.base is not None and isinstance(value, Unk) and old.kind != "number":
-            old.absorb(value.taint)
+        if isinstance(old, Unk) and isinstance(value, Unk) and old.kind not in _SCALARS and old.parts is None:
+            old.absorb(value.taint)  # a tensor changes in place, for everyone who holds it
+            if not isinstance(node.target, ast.Subscript):
+                return
         self.assign(node.target, value)
 
     def extend(self, holder: Lst, value: Value) -> None:
@@ -226,8 +229,9 @@ class Statements(Expressions):
         env = self.frame.env
         before = env.vars
         ends: list[dict[str, Value]] = []
-        condition = self.quote(node.test)
-        for side, says in ((first, condition), (second, f"not ({condition})")):
+        varies = self.marks_of(self.taint(test)) and not any(isinstance(a, Sc) for a in self.taint(test))
+        condition = f"{SOMETIMES}{self.quote(node.test)}" if varies else self.quote(node.test)
+        for side, says in ((first, condition), (second, f"{SOMETIMES if varies else ''}not ({self.quote(node.test)})")):
             env.vars = dict(before)
             with self.under(says):
                 try:
