@@ -213,7 +213,10 @@ def unpack(folder: Path | None, repo: Path | None, pr: int | None, ref: str | No
     from golf_audit.report.escape import terminal
     from golf_audit.unpack import write_layers
 
-    for submission in _load((folder,) if folder else (), repo, pr, ref):
+    submissions = _load((folder,) if folder else (), repo, pr, ref)
+    if not submissions:
+        click.echo("no submission in this pull request")
+    for submission in submissions:
         for line in write_layers(submission.sources, target / submission.name if repo else target):
             click.echo(terminal(str(line)))
 
