@@ -47,8 +47,9 @@ def _awaits(ruling: Ruling) -> str:
 
 
 def _oid(submission: Submission, path: str) -> str:
+    """The blob id of a file; "" for none, and for an empty one, which everybody shares."""
     file = submission.tree.get(path)
-    return file.oid if file else ""
+    return file.oid if file and file.size else ""
 
 
 def to_line(row: dict[str, Any]) -> str:
