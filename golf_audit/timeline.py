@@ -181,6 +181,7 @@ class Report(Event):
     selections: frozenset[int] = frozenset()
     value: float | None = None
     claimed: bool = False
+    constant: bool = False  # a text without a hole: nothing computed it
 
 
 @dataclass(frozen=True)

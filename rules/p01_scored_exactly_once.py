@@ -8,13 +8,54 @@ Look   Count the scores of each position behind the reported number. Missing les
 Blind  Diagnostic evaluations before the reported one are normal and do not count.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import ONE_PASS
+from golf_audit.model import Assessment, Certainty, Finding, Precedent, Rule, Severity
+from golf_audit.static.asking import basis, certainty, place, premises, witness
+from golf_audit.static.leaks import Kind, leaks
+from golf_audit.static.tables import rescored
+from golf_audit.submission import Case
+from golf_audit.timeline import Adapt, Overlap, Score
+
+PRECEDENTS = (
+    Precedent(846, "closed", "rescored with the cache of a first pass"),
+    Precedent(991, "closed"),
+    Precedent(549, "accepted", "repeats only inside the last window"),
+)
+
+
+def check(case: Case) -> Assessment:
+    timeline = case.submission.timeline
+    findings = [_finding(case, x.score, x.adapt, x.overlap) for x in leaks(timeline) if x.kind is Kind.RESCORE]
+    findings += [_finding(case, x.score, x.table, x.overlap) for x in rescored(timeline)]
+    return Assessment(tuple(findings), premises(case), (), basis(case))
+
+
+def _finding(case: Case, score: Score, adapt: Adapt, overlap: Overlap) -> Finding:
+    sure = certainty(case.submission.timeline, score, adapt, overlap)
+    message = (
+        f"the claimed number scores tokens ({place(score.where)}) after an earlier pass over them has filled "
+        f"{adapt.parameters} ({place(adapt.where)})"
+    )
+    evidence = (
+        *witness("the score that is reported", score),
+        *witness(f"{adapt.parameters} was filled here, by an earlier pass over the same tokens", adapt),
+    )
+    return Finding(
+        message,
+        Certainty.LIKELY if overlap is Overlap.POSSIBLE else sure,
+        ONE_PASS,
+        evidence,
+        "report the first pass: score a token, then learn from it, and never come back",
+        PRECEDENTS,
+    )
+
 
 RULE = Rule(
     id="P01",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(ONE_PASS,),
+    precedents=PRECEDENTS,
 )

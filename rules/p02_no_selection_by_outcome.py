@@ -8,13 +8,45 @@ Blind  Choices made by hand between runs; tuning constants on validation outcome
        checked.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import HINDSIGHT
+from golf_audit.model import Assessment, Certainty, Finding, Precedent, Rule, Severity
+from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.submission import Case
+from golf_audit.timeline import Select
+
+PRECEDENTS = (
+    Precedent(659, "closed", "the better of two scores per token"),
+    Precedent(573, "closed"),
+)
+
+
+def check(case: Case) -> Assessment:
+    timeline = case.submission.timeline
+    report = timeline.reported
+    chosen = [timeline.by_id[i] for i in sorted(report.selections)] if report is not None else []
+    places = {event.where: event for event in reversed(chosen) if isinstance(event, Select)}
+    findings = tuple(_finding(case, event) for event in places.values())
+    return Assessment(findings, premises(case), (), basis(case))
+
+
+def _finding(case: Case, event: Select) -> Finding:
+    sure = not case.submission.timeline.blocking_gaps()
+    return Finding(
+        f"the claimed number keeps one of several validation scores, by their outcome ({place(event.where)})",
+        Certainty.SHOWN if sure else Certainty.LIKELY,
+        HINDSIGHT,
+        tuple(witness("one score is kept here", event)),
+        "decide before the tokens are scored, from the prefix alone",
+        PRECEDENTS,
+    )
+
 
 RULE = Rule(
     id="P02",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(HINDSIGHT,),
+    precedents=PRECEDENTS,
 )

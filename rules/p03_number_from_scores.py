@@ -7,13 +7,34 @@ Blind  Numbers that leave the process and come back (files, subprocesses) are fo
        as they can be read.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import COMPUTED
+from golf_audit.model import Assessment, Certainty, Evidence, Finding, Kind, Rule, Severity
+from golf_audit.static.asking import basis, premises
+from golf_audit.submission import Case
+
+
+def check(case: Case) -> Assessment:
+    report = case.submission.timeline.reported
+    findings: tuple[Finding, ...] = ()
+    if report is not None and report.constant:
+        evidence = Evidence(Kind.SOURCE, "the claimed number stands in the code", report.where)
+        findings = (
+            Finding(
+                "the claimed number is printed as a constant: no score feeds it",
+                Certainty.SHOWN,
+                COMPUTED,
+                (evidence,),
+                "print what the evaluation computes",
+            ),
+        )
+    return Assessment(findings, premises(case), (), basis(case))
+
 
 RULE = Rule(
     id="P03",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(COMPUTED,),
 )

@@ -10,13 +10,58 @@ Look   The reported score must come from a softmax over the whole vocabulary, or
 Blind  Whether native code normalises is seen by a run only.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import CACHES_UNRULED, NORMALISED
+from golf_audit.model import Assessment, Certainty, Evidence, Finding, Kind, Precedent, Rule, Severity
+from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.submission import Case
+from golf_audit.timeline import Adapt, Score, Timeline
+
+PRECEDENTS = (
+    Precedent(779, "closed", "a hashed cache that speaks of the realised token only"),
+    Precedent(982, "closed"),
+    Precedent(948, "contested", "Dirichlet smoothing"),
+    Precedent(1514, "accepted", "one id is tilted and the distribution renormalised"),
+)
+
+
+def check(case: Case) -> Assessment:
+    timeline = case.submission.timeline
+    mixed = {score.where: score for score in reversed(timeline.scores()) if score.table}
+    findings = tuple(_finding(case, score) for score in mixed.values())
+    return Assessment(findings, premises(case), (), basis(case))
+
+
+def _finding(case: Case, score: Score) -> Finding:
+    timeline = case.submission.timeline
+    tables = [e for e in (timeline.by_id[i] for i in sorted(score.table)) if isinstance(e, Adapt)]
+    gold = not score.normalised
+    hashed = gold and any(table.kind == "table" for table in tables)
+    message = (
+        f"the score ({place(score.where)}) mixes the realised token's probability with counts of a table filled "
+        f"with validation tokens ({place(tables[0].where)}); no distribution over the vocabulary is formed"
+        if gold
+        else f"counts of validation tokens ({place(tables[0].where)}) enter the distribution that is scored"
+    )
+    sure = not timeline.blocking_gaps() and gold
+    evidence = [Evidence(Kind.SOURCE, "the probability that is mixed", score.where)]
+    for table in tables[:3]:
+        evidence += witness("the table is filled here", table)[:3]
+    return Finding(
+        message,
+        Certainty.SHOWN if sure else Certainty.LIKELY,
+        NORMALISED if hashed else CACHES_UNRULED,
+        tuple(evidence),
+        "mix whole distributions and renormalise before the target is looked up (#1514)",
+        PRECEDENTS,
+    )
+
 
 RULE = Rule(
     id="Q01",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(NORMALISED, CACHES_UNRULED),
+    precedents=PRECEDENTS,
 )

@@ -7,13 +7,57 @@ Look   Tensors created inside the scoring loop, optimised on its tokens and disc
 Blind  Masks that separate context from scored positions are compared by the run only.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import SCRATCH_UNRULED
+from golf_audit.model import Assessment, Finding, Precedent, Rule, Severity
+from golf_audit.static.asking import basis, certainty, place, premises, witness
+from golf_audit.static.leaks import Kind, Leak, leaks
+from golf_audit.submission import Case
+from golf_audit.timeline import Adapt, Timeline
+
+PRECEDENTS = (
+    Precedent(1240, "withdrawn", "its author showed 240 of 240 pairs of positions to leak"),
+    Precedent(1217, "contested", "the context-only form"),
+)
+
+
+def check(case: Case) -> Assessment:
+    timeline = case.submission.timeline
+    found = leaks(timeline)
+    findings = tuple(_finding(case, leak) for leak in found if leak.kind is Kind.SCRATCH)
+    unmet = premises(case)
+    if not findings and not unmet and not _scratch(timeline):
+        return Assessment(not_applicable="nothing made for a batch is optimised behind the claimed number")
+    return Assessment(findings, unmet, (), basis(case))
+
+
+def _scratch(timeline: Timeline) -> bool:
+    states = frozenset[int]().union(*(score.state for score in timeline.scores()))
+    return any(isinstance(e, Adapt) and e.scratch for e in timeline.events if e.id in states)
+
+
+def _finding(case: Case, leak: Leak) -> Finding:
+    score, adapt = leak.score, leak.adapt
+    message = (
+        f"tensors made for the batch are optimised on validation tokens ({place(adapt.where)}) that the same "
+        f"round then scores ({place(score.where)}); flipping a target would change other positions' scores"
+    )
+    evidence = (*witness("optimised here", adapt), *witness("scored here, with the result", score))
+    return Finding(
+        message,
+        certainty(case.submission.timeline, score, adapt, leak.overlap),
+        SCRATCH_UNRULED,
+        evidence,
+        "optimise only on tokens that are already scored, and score others",
+        PRECEDENTS,
+    )
+
 
 RULE = Rule(
     id="Q03",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(SCRATCH_UNRULED,),
+    precedents=PRECEDENTS,
 )

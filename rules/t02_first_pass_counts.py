@@ -8,13 +8,50 @@ Look   Inside a loop of epochs over the same tokens, the score that reaches the 
 Blind  Epochs that are unrolled by hand look like separate passes; P01 or T01 then speaks.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import LAST_EPOCH
+from golf_audit.model import Assessment, Finding, Precedent, Rule, Severity
+from golf_audit.static.asking import basis, certainty, place, premises, witness
+from golf_audit.static.leaks import Kind, Leak, leaks
+from golf_audit.submission import Case
+
+PRECEDENTS = (
+    Precedent(568, "closed", "scored on the last epoch"),
+    Precedent(549, "accepted", "three epochs on each chunk, after its only score"),
+)
+
+
+def check(case: Case) -> Assessment:
+    found = leaks(case.submission.timeline)
+    findings = tuple(_finding(case, leak) for leak in found if leak.kind is Kind.EPOCH)
+    return Assessment(findings, premises(case), (), basis(case))
+
+
+def _finding(case: Case, leak: Leak) -> Finding:
+    score, adapt = leak.score, leak.adapt
+    message = (
+        f"the reported score ({place(score.where)}) is taken in a loop whose earlier rounds have already trained "
+        f"{adapt.parameters} on the same tokens ({place(adapt.where)})"
+    )
+    evidence = (
+        *witness("scored here, in every round or the last", score),
+        *witness(f"{adapt.parameters} learns here from the same tokens", adapt),
+    )
+    return Finding(
+        message,
+        certainty(case.submission.timeline, score, adapt, leak.overlap),
+        LAST_EPOCH,
+        evidence,
+        "report the score of the first pass, taken before the first step on these tokens (#549)",
+        PRECEDENTS,
+    )
+
 
 RULE = Rule(
     id="T02",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(LAST_EPOCH,),
+    precedents=PRECEDENTS,
 )

@@ -7,13 +7,60 @@ Look   Which files feed the training loop, and what embedded payloads hold. Adap
 Blind  Data on disk: whether a shard called train holds validation documents is V04's.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import VAL_IN_TRAINING
+from golf_audit.model import Assessment, Certainty, Evidence, Finding, Kind, Precedent, Rule, Severity
+from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.submission import Case
+from golf_audit.timeline import Adapt, Event, Stream, Timeline
+
+PRECEDENTS = (
+    Precedent(44, "closed", "trained on the validation shards"),
+    Precedent(168, "closed", "validation tokens in the artifact"),
+)
+
+
+def check(case: Case) -> Assessment:
+    timeline = case.submission.timeline
+    findings = tuple(_finding(case, event) for event in _training_on_validation(timeline))
+    trained = [e for e in timeline.events if isinstance(e, Adapt) and e.region.stream is Stream.TRAIN]
+    rests = [Evidence(Kind.SOURCE, "training reads the training shards", e.where) for e in trained[:1]]
+    unmet = () if findings else premises(case)
+    return Assessment(findings, unmet, (), (*rests, *basis(case)) if rests else ())
+
+
+def _training_on_validation(timeline: Timeline) -> list[Event]:
+    """Places that learn from both streams, at one step: the training loop itself reads validation tokens."""
+    steps: dict[object, set[Stream]] = {}
+    for event in timeline.events:
+        if isinstance(event, Adapt) and event.kind != "table":
+            steps.setdefault((event.where, event.path), set()).add(event.region.stream)
+    mixed = {place for place, streams in steps.items() if {Stream.TRAIN, Stream.VAL} <= streams}
+    found = {
+        event.where: event
+        for event in timeline.events
+        if isinstance(event, Adapt) and event.region.stream is Stream.VAL and (event.where, event.path) in mixed
+    }
+    return list(found.values())
+
+
+def _finding(case: Case, event: Event) -> Finding:
+    sure = not event.conditions and not case.submission.timeline.blocking_gaps()
+    return Finding(
+        f"the training step ({place(event.where)}) learns from validation tokens too",
+        Certainty.SHOWN if sure else Certainty.LIKELY,
+        VAL_IN_TRAINING,
+        tuple(witness("a step on validation tokens", event)),
+        "train on fineweb_train_* only",
+        PRECEDENTS,
+    )
+
 
 RULE = Rule(
     id="V01",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(VAL_IN_TRAINING,),
+    precedents=PRECEDENTS,
 )

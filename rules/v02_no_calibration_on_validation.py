@@ -7,13 +7,47 @@ Look   Which stream feeds Hessians, clip ranges, temperatures and other statisti
 Blind  Statistics collected by native code.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import VAL_CALIBRATION
+from golf_audit.model import Assessment, Certainty, Finding, Precedent, Rule, Severity
+from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.submission import Case
+from golf_audit.timeline import SOMETIMES, Calibrate, Stream
+
+PRECEDENTS = (
+    Precedent(728, "closed", "Hessians from validation tokens"),
+    Precedent(1019, "accepted", "self-generated text, though its folder says ValCalib"),
+)
+
+
+def check(case: Case) -> Assessment:
+    timeline = case.submission.timeline
+    found = {event.where: event for _, event in timeline.calibrated_on(Stream.VAL)}
+    findings = tuple(_finding(case, event) for event in found.values())
+    unmet = premises(case)
+    if not findings and not unmet and not any(isinstance(e, Calibrate) for e in timeline.events):
+        return Assessment(not_applicable="no statistic of tokens reaches the model")
+    return Assessment(findings, unmet, (), basis(case))
+
+
+def _finding(case: Case, event: Calibrate) -> Finding:
+    guarded = any(not c.startswith(SOMETIMES) for c in event.conditions)
+    sure = not guarded and not case.submission.timeline.blocking_gaps()
+    return Finding(
+        f"{event.statistic} takes statistics of validation tokens ({place(event.where)})",
+        Certainty.SHOWN if sure else Certainty.LIKELY,
+        VAL_CALIBRATION,
+        tuple(witness("the statistics reach the model here", event)),
+        "calibrate on training shards or on text that the model generates (#1019)",
+        PRECEDENTS,
+    )
+
 
 RULE = Rule(
     id="V02",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(VAL_CALIBRATION,),
+    precedents=PRECEDENTS,
 )

@@ -7,13 +7,75 @@ Look   Optimiser steps on validation tokens before the evaluation timer, and whe
 Blind  Kernel autotuning caches.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import WARM_UP_UNRULED
+from golf_audit.model import Assessment, Certainty, Finding, Precedent, Rule, Severity
+from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.submission import Case
+from golf_audit.timeline import Adapt, Event, Report, Score, Stream, Timeline
+
+PRECEDENTS = (
+    Precedent(1530, "accepted", "warm-up on validation tokens, state thrown away"),
+    Precedent(1536, "contested", "changed it to random tokens"),
+)
+
+
+def check(case: Case) -> Assessment:
+    timeline = case.submission.timeline
+    found = _thrown_away(timeline)
+    findings = tuple(_finding(case, event) for event in found)
+    unmet = premises(case)
+    if not findings and not unmet and not _warms_up(timeline):
+        return Assessment(not_applicable="nothing is warmed up on validation or random tokens")
+    return Assessment(findings, unmet, (), basis(case))
+
+
+def _warms_up(timeline: Timeline) -> bool:
+    return any(isinstance(e, Adapt) and e.region.stream is Stream.RANDOM for e in timeline.events)
+
+
+def _thrown_away(timeline: Timeline) -> list[Event]:
+    """Steps on validation tokens before the reported scores that no printed score depends on."""
+    scores = timeline.scores()
+    if not scores:
+        return []
+    used: set[int] = set()
+    for report in (e for e in timeline.events if isinstance(e, Report)):
+        for number in report.scores:
+            score = timeline.by_id[number]
+            used |= score.state if isinstance(score, Score) else set()
+    used_places = {timeline.by_id[i].where for i in used if i in timeline.by_id}
+    first = min(score.id for score in scores)
+    return list(
+        {
+            e.where: e
+            for e in timeline.events
+            if isinstance(e, Adapt)
+            and e.kind == "gradient"
+            and e.region.stream is Stream.VAL
+            and e.id < first
+            and e.where not in used_places
+        }.values()
+    )
+
+
+def _finding(case: Case, event: Event) -> Finding:
+    sure = not case.submission.timeline.blocking_gaps()
+    return Finding(
+        f"a warm-up steps on validation tokens ({place(event.where)}); no printed score depends on it",
+        Certainty.SHOWN if sure else Certainty.LIKELY,
+        WARM_UP_UNRULED,
+        tuple(witness("the step", event)),
+        "warm up on random tokens (#1855)",
+        PRECEDENTS,
+    )
+
 
 RULE = Rule(
     id="V05",
     doc=__doc__,
     severity=Severity.ADVISORY,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(WARM_UP_UNRULED,),
+    precedents=PRECEDENTS,
 )

@@ -173,6 +173,10 @@ class Calls(Statements):
             if isinstance(fn.node, ast.Lambda):
                 return self.eval(fn.node.body)
             alive = self.block(fn.node.body)
+        except DeadPathError:
+            if not frame.returns:
+                raise
+            alive = False  # other paths have returned
         finally:
             self.frames.pop()
             self.path.pop()

@@ -11,7 +11,7 @@ from typing import Any
 from golf_audit.static.calls import names_loss
 from golf_audit.static.expressions import MISSING, PURE_ERRORS
 from golf_audit.static.files import Files
-from golf_audit.static.machine import DeadPathError
+from golf_audit.static.machine import ProgramEndError
 from golf_audit.static.values import (
     NONE, Alt, Bound, Cls, Dct, Fn, Ix, Lib, Lst, Method, Obj, Own, Part, Root, Sc, Super, Taint, Text, Tok, Unk, Value,
     capped, known, union,
@@ -299,7 +299,7 @@ class Library(Files):
         return None
 
     def stop(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
-        raise DeadPathError
+        raise ProgramEndError
 
     def execute(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         return Unk(self.lost("text that is executed", node))
@@ -453,6 +453,9 @@ class Library(Files):
         made.attrs = {"*target": keywords.get("target"), "*args": keywords.get("args", ())}
         return made
 
+    def pool(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        return Obj(Lib("concurrent.futures.Executor"), "pool")
+
     def simple_namespace(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         made = Obj(None)
         made.attrs = dict(keywords)
@@ -558,6 +561,7 @@ _BY_NAME: dict[str, Handler] = {
 }  # fmt: skip
 _BY_LAST: dict[str, Handler] = {
     **dict.fromkeys(_FRESH, Library.fresh), **dict.fromkeys(_SAME, Library.same),
+    **dict.fromkeys(("ThreadPoolExecutor", "ProcessPoolExecutor", "ThreadPool", "Pool"), Library.pool),
     "randint": Library.random_tokens, "where": Library.where_call, "stack": Library.stacked, "cat": Library.stacked,
     "concatenate": Library.stacked, "concat": Library.stacked, "hstack": Library.stacked, "vstack": Library.stacked,
     "nonzero": Library.positions, "argwhere": Library.positions, "flatnonzero": Library.positions,

@@ -24,6 +24,10 @@ class DeadPathError(Exception):
     """This path ends here: an exception or the end of the program."""
 
 
+class ProgramEndError(DeadPathError):
+    """sys.exit()."""
+
+
 class OutOfBudgetError(Exception):
     """The program is too long to follow."""
 

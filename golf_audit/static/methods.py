@@ -354,6 +354,10 @@ class Methods(Calls):
             return self._thread_method(obj, name, node)
         if obj.kind == "environ":
             return self.environ_method(obj, name, args)
+        if obj.kind == "pool" and args:
+            return self._pool_method(name, args, keywords, node)
+        if obj.kind == "future" and name == "result":
+            return obj.attrs["*result"]
         if name == "__class__":
             return obj.cls
         if name in ("__enter__",):
@@ -384,6 +388,17 @@ class Methods(Calls):
                 self.call_function(own, [obj], {}, node, obj)
             elif target is not None:
                 self.call(target, self.sequence(obj.attrs.get("*args", ())) or [], {}, node)
+        return None
+
+    def _pool_method(self, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        """A pool of threads runs what it is given, here at once."""
+        if name == "submit":
+            made = Obj(Lib("concurrent.futures.Future"), "future")
+            made.attrs["*result"] = self.call(args[0], args[1:], keywords, node)
+            return made
+        if name in ("map", "imap", "starmap"):
+            element = [self.any_element(a) for a in args[1:]]
+            return Lst(None, self.call(args[0], element, {}, node))
         return None
 
     def _buffer_method(self, obj: Obj, name: str, args: list[Value]) -> Value:

@@ -136,6 +136,7 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
             id=number + 1, where=printed.where, path=printed.path, conditions=printed.conditions, loops=printed.loops,
             tag="".join(p for p in printed.parts if isinstance(p, str))[:80], scores=frozenset(scores),
             selections=frozenset(a.event for a in found.facts if isinstance(a, Sel)), claimed=True,
+            constant=all(isinstance(p, str) for p in printed.parts),
         )
     )  # fmt: skip
     return made

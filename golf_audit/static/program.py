@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from golf_audit.runconfig import RunConfig
 from golf_audit.source import Layer, Sources
 from golf_audit.static.library import Library
-from golf_audit.static.machine import DeadPathError, Frame, OutOfBudgetError
+from golf_audit.static.machine import DeadPathError, Frame, OutOfBudgetError, ProgramEndError
 from golf_audit.static.values import Env, Lib, Obj, Space, Unk, Value
 
 RECURSION_LIMIT = 12_000
@@ -47,6 +47,8 @@ class Interpreter(Library):
         sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
         try:
             self._execute(main, "__main__")
+        except ProgramEndError:
+            return
         except DeadPathError:
             self.stopped = "every path that was followed ends in an exception before the end of the program"
         except OutOfBudgetError:

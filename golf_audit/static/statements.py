@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from golf_audit.static.expressions import MISSING, Expressions
-from golf_audit.static.machine import DeadPathError, Loop
+from golf_audit.static.machine import DeadPathError, Loop, ProgramEndError
 from golf_audit.static.values import (
     NONE, Alt, Cls, Cnt, Dct, Dep, Env, Grad, Ix, Lib, Lst, Obj, Own, Par, Sc, Taint, Tok, Unk, Value, capped, known,
 )  # fmt: skip
@@ -267,8 +267,8 @@ class Statements(Expressions):
             alive = self.block(node.body)
             if alive:
                 alive = self.block(node.orelse)
-        except DeadPathError:
-            if not node.handlers:
+        except DeadPathError as end:
+            if not node.handlers or isinstance(end, ProgramEndError):
                 self.block(node.finalbody)
                 raise
             alive = self._handlers(node)
@@ -367,6 +367,10 @@ class Statements(Expressions):
         self.frame.loops.append(loop)
         try:
             alive = self.block(body)
+        except DeadPathError:
+            if not loop.continues and not loop.breaks and not self.frame.returns:
+                raise
+            alive = False  # other paths went on
         finally:
             self.live.pop()
             self.frame.loops.pop()
