@@ -324,6 +324,53 @@ def test_what_cannot_be_opened_is_named_with_its_line(script: str, says: str) ->
     assert found[0].where.file == "train_gpt.py" and found[0].where.line is not None
 
 
+HIDDEN = b85(zlib.compress(b"print('hidden')"))
+EVASIONS = {
+    "exec under another name": "e = exec\ndef f(x): e(x)\nf(open(p).read())",
+    "exec by attribute": "import builtins as b\nb.exec(load())",
+    "exec by a name that is put together": "import builtins\n"
+    "def f(x): getattr(builtins, 'ex' + 'ec')(x)\nf(y)",
+    "exec of __import__": "__import__('builtins').exec(load())",
+    "exec with starred arguments": "a = load()\nexec(*a)",
+    "exec in a comprehension": "[exec(c) for c in load()]",
+    "exec in a lambda": "run = lambda c: exec(c)\nrun(load())",
+    "exec in a default": "def f(x=exec(load())): pass",
+    "exec in a decorator": "@exec(load())\ndef f(): pass",
+    "exec in a method": "class A:\n    def go(self): exec(self.text)\nA().go()",
+    "a code object made a function": "import types\ntypes.FunctionType(compile(load(), 'x', 'exec'), {})()",
+    "a name that a function changes": "c = 'x = 1'\ndef f():\n    global c\n    c = load()\nf()\nexec(c)",
+    "a name that globals() changes": "c = 'x = 1'\nglobals()[key()] = load()\nexec(c)",
+    "a name that a handler changes": "c = 'x = 1'\ntry:\n    c = int(c)\nexcept ValueError:\n"
+    "    c = load()\nexec(c)",
+    "a name that a loop changes": "c = 'x = 1'\nwhile more():\n    c = load()\nexec(c)",
+    "a name that a branch changes": "import os\nc = 'x = 1'\nif os.environ.get('A'):\n"
+    "    c = load()\nexec(c)",
+    "a name that a loop variable shadows": "c = 'x = 1'\nfor c in load():\n    exec(c)",
+    "a name that a parameter shadows": "c = 'x = 1'\ndef f(c): exec(c)\nf(load())",
+    "a name of an enclosing function": "c = 'x = 1'\ndef f():\n    c = load()\n"
+    "    def g(): exec(c)\n    g()\nf()",
+    "a list that is changed": "c = ['x = 1']\nc.insert(0, load())\nexec(c[0])",
+    "a dictionary that is changed": "c = {'a': 'x = 1'}\nc['a'] = load()\nexec(c['a'])",
+    "a decoder that is replaced": (
+        f"import zlib, base64\nzlib.decompress = load()\nexec(zlib.decompress(base64.b85decode({HIDDEN!r})))"
+    ),
+    "a decoder from a file of the folder": (
+        f"import zlib, codec\nexec(codec.decompress(zlib.decompress(codec.b85decode({HIDDEN!r}))))"
+    ),
+    "a standard module that a file of the folder shadows": (
+        f"import bz2, base64\nexec(bz2.decompress(base64.b85decode({b85(bz2.compress(b'x = 1'))!r})))"
+    ),
+    "names from a star import of the folder": "c = 'x = 1'\nfrom codec import *\nexec(c)",
+}
+
+
+@pytest.mark.parametrize("script", EVASIONS.values(), ids=EVASIONS.keys())
+def test_what_is_executed_is_not_guessed(script: str) -> None:
+    """Wherever a name may hold something else, the call is a named gap; it never passes as followed."""
+    sources = read_sources(folder(train_gpt__py=script, bz2__py="x = 1", codec__py="c = 1"))
+    assert any("could not be followed" in fault.what for fault in sources.faults), sources.faults
+
+
 QUIET = {
     "model.eval() and torch.compile are methods": "import torch\nm.eval()\nm = torch.compile(m)\n"
     "model.exec(x)\n",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from golf_audit.parsing import flatten
-from golf_audit.peel.values import Code, Known, ModuleObject, Name, OpenFile, PathValue, Spec
+from golf_audit.peel.values import Code, Known, ModuleObject, Name, OpenFile, Partial, PathValue, Spec
 from golf_audit.peel.world import World, module_name
 
 Args = list[Known | None]
@@ -111,6 +111,12 @@ def _source_loader(world: World, node: ast.Call, args: Args, keywords: Keywords)
     return Known(Spec(name, path_of(_argument(args, keywords, 1, "path"))))
 
 
+def _load_source(world: World, node: ast.Call, args: Args, keywords: Keywords) -> Known:
+    name = path_of(_argument(args, keywords, 0, "name")) or ""
+    world.launch(path_of(_argument(args, keywords, 1, "pathname")), node, "" if name == "__main__" else name)
+    return Known(ModuleObject(name))
+
+
 def _module_from_spec(world: World, node: ast.Call, args: Args, keywords: Keywords) -> Known | None:
     value = args[0].value if args and args[0] is not None else None
     return Known(ModuleObject(value.name)) if isinstance(value, Spec) else None
@@ -123,11 +129,10 @@ def _module_type(world: World, node: ast.Call, args: Args, keywords: Keywords) -
 def _command(world: World, node: ast.Call, args: Args, keywords: Keywords) -> None:
     words: Args = []
     for value in [*args, *(keywords[k] for k in ("args",) if k in keywords)]:
-        items = getattr(value.value, "items", None) if value is not None else None
         if value is not None and isinstance(value.value, (list, tuple)):
             words += [value.become(item) for item in value.value]
-        elif isinstance(items, list):
-            words += items
+        elif value is not None and isinstance(value.value, Partial):
+            words += value.value.items
         elif value is not None and isinstance(value.value, str):
             words += [Known(word) for word in value.value[:10_000].split()]
         else:
@@ -203,6 +208,7 @@ CALLS: dict[str, Callable[[World, ast.Call, Args, Keywords], Known | None]] = {
     "builtins.exec": _execute,
     "builtins.open": _open,
     "codecs.open": _open,
+    "imp.load_source": _load_source,
     "importlib.import_module": _import,
     "importlib.machinery.SourceFileLoader": _source_loader,
     "importlib.util.module_from_spec": _module_from_spec,
@@ -225,6 +231,8 @@ CALLS: dict[str, Callable[[World, ast.Call, Args, Keywords], Known | None]] = {
     "subprocess.call": _command,
     "subprocess.check_call": _command,
     "subprocess.check_output": _command,
+    "subprocess.getoutput": _command,
+    "subprocess.getstatusoutput": _command,
     "subprocess.run": _command,
     "sys.path.append": _search,
     "sys.path.insert": _search,
@@ -233,15 +241,14 @@ CALLS: dict[str, Callable[[World, ast.Call, Args, Keywords], Known | None]] = {
     "tempfile.gettempdir": _temporary_folder,
     "tempfile.mkdtemp": _temporary_folder,
     "tempfile.mkstemp": _temporary_descriptor,
+    "types.FunctionType": _execute,
     "types.ModuleType": _module_type,
 }
-
-EXECUTORS = frozenset({"builtins.exec", "builtins.eval", "runpy.run_path", "runpy.run_module"})
 
 _WORDS = frozenset(
     {name.rsplit(".", 1)[-1] for name in CALLS}
     | {"decompress", "exec_module", "load_module", "write_text", "write_bytes", "fromhex", "unhexlify"}
-    | {"b85decode", "b64decode", "a85decode", "b32decode", "b16decode", "loads"}
+    | {"getattr", "b85decode", "b64decode", "a85decode", "b32decode", "b16decode", "loads"}
 )
 
 
@@ -297,19 +304,37 @@ def _path_method(
 
 
 def interesting_functions(nodes: Iterable[ast.AST]) -> frozenset[str]:
-    """Names of functions that mention something of this file, or call (by name) one that does."""
+    """Names of functions that mention something of this file, under any alias, or one that does."""
     mentions: dict[str, set[str]] = {}
+    words = set(_WORDS)
     for node in nodes:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            words = mentions.setdefault(node.name, set())
-            for inner in flatten(node):
-                if isinstance(inner, ast.Name):
-                    words.add(inner.id)
-                elif isinstance(inner, ast.Attribute):
-                    words.add(inner.attr)
-    found = {name for name, words in mentions.items() if words & _WORDS}
-    while True:
-        more = {name for name, words in mentions.items() if name not in found and words & found}
-        if not more:
-            return frozenset(found)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            words.update(a.asname for a in node.names if a.asname and a.name.rsplit(".", 1)[-1] in words)
+        elif isinstance(node, ast.Assign) and _mentioned([node.value]) & words and len(node.targets) == 1:
+            words |= _mentioned(node.targets)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            mentions.setdefault(node.name, set()).update(_mentioned(flatten(node)))
+    found: set[str] = set()
+    while more := {name for name, said in mentions.items() if name not in found and said & (words | found)}:
         found |= more
+    return frozenset(found)
+
+
+def _mentioned(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names and attributes among these nodes (not inside them)."""
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Name) and node.id != "getattr":
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+            found.update(_attribute_name(word) for word in node.args[1:2])
+    return found
+
+
+def _attribute_name(word: ast.expr) -> str:
+    """The attribute that getattr() asks for; "getattr" for one that is put together on the spot."""
+    if isinstance(word, ast.Constant):
+        return str(word.value)[:100]
+    return "" if isinstance(word, (ast.Name, ast.Attribute, ast.Subscript)) else "getattr"

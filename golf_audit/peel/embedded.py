@@ -33,7 +33,10 @@ _BITS_PER_CHARACTER = 4.3
 _HEX = re.compile(r"[0-9a-fA-F]+\Z")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}\Z")
 _BASE85 = re.compile(r"[0-9A-Za-z!#$%&()*+\-;<=>?@^_`{|}~]+\Z")
-_C = re.compile(r"^\s*#\s*include\s*[<\"]|__global__\s+void|extern\s+\"C\"", re.MULTILINE)
+_C = re.compile(
+    r"^\s*#\s*include\s*[<\"]|__global__\s+void|extern\s+\"C\"|\btorch::Tensor\b|PYBIND11_MODULE",
+    re.MULTILINE,
+)
 
 _PACKERS: tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...] = (
     (b"\xfd7zXZ\x00", "lzma", unxz),

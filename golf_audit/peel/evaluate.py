@@ -10,7 +10,18 @@ from typing import Any
 from golf_audit.parsing import flatten
 from golf_audit.peel import effects, pure
 from golf_audit.peel.decoders import NAMED, UNREADABLE, DecodeError
-from golf_audit.peel.values import Code, Frame, Function, Known, ModuleObject, Name, PathValue, Spec, small
+from golf_audit.peel.values import (
+    Code,
+    Frame,
+    Function,
+    Known,
+    ModuleObject,
+    Name,
+    Partial,
+    PathValue,
+    Spec,
+    small,
+)
 from golf_audit.peel.world import ROOT, World
 
 STEP_CAP = 400_000
@@ -36,6 +47,9 @@ class Evaluator:
         self.nodes = nodes
         self.entered: set[ast.AST] = set()
         self.active: set[ast.AST] = set()
+        self.shared = {  # a function may change these at any time: they are never known
+            name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names
+        }
         self._interesting = effects.interesting_functions(nodes)
         self._elsewhere = elsewhere
         self._names: set[str] = set()
@@ -63,8 +77,10 @@ class Evaluator:
         """True when the function, or one it calls, may execute, unpack or write something."""
         return node.name in self._interesting
 
-    def named(self, dotted: str) -> Known:
-        """A module, or a constant of one."""
+    def named(self, dotted: str) -> Known | None:
+        """A module or a member of one; None for what the script replaced."""
+        if dotted in self.world.patched:
+            return None
         if dotted in pure.CONSTANTS:
             return Known(pure.CONSTANTS[dotted])
         return Known(Name(dotted))
@@ -99,7 +115,7 @@ class Evaluator:
         items = [self.evaluate(element, frame) for element in node.elts]
         known = [item for item in items if item is not None]
         if len(known) != len(items):
-            return Known(Partial(items)) if isinstance(node, (ast.List, ast.Tuple)) else None
+            return Known(Partial(tuple(items))) if isinstance(node, (ast.List, ast.Tuple)) else None
         values = [item.value for item in known]
         made = Known(tuple(values) if isinstance(node, ast.Tuple) else values)
         return made.become(made.value, *known)
@@ -165,7 +181,7 @@ class Evaluator:
 
     def _walrus(self, node: ast.NamedExpr, frame: Frame) -> Known | None:
         value = self.evaluate(node.value, frame)
-        frame.names[node.target.id] = value
+        self.bind(node.target, value, frame)
         return value
 
     def _subscript(self, node: ast.Subscript, frame: Frame) -> Known | None:
@@ -190,30 +206,28 @@ class Evaluator:
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp, frame: Frame) -> Known | None:
         clause = node.generators[0]
         items = self.evaluate(clause.iter, frame)
-        one = len(node.generators) == 1 and not clause.ifs
-        inner = Frame(outer=frame)
-        known = items is not None and isinstance(items.value, (list, tuple, str, bytes))
-        if not one or items is None or not known or len(items.value) > _COMPREHENSION_CAP:
-            self._children(
-                node.elt,
-                Frame(
-                    {
-                        n.id: None
-                        for n in flatten(node)
-                        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-                    },
-                    frame,
-                ),
-            )
+        if items is None or len(node.generators) > 1 or clause.ifs or not _countable(items.value):
+            self._inner_scope(node, frame)
             return None
+        inner = Frame(outer=frame)
         made = []
         for item in items.value:
-            _bind(clause.target, items.become(item), inner)
+            self.bind(clause.target, items.become(item), inner)
             value = self.evaluate(node.elt, inner)
             if value is None:
                 return None
             made.append(value.value)
         return items.become(made)
+
+    def _inner_scope(self, node: ast.expr, frame: Frame) -> None:
+        """A lambda or a comprehension over something unknown: its own names are unknown inside."""
+        own = [n.id for n in flatten(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        own += [n.arg for n in flatten(node) if isinstance(n, ast.arg)]
+        self._children(node, Frame(dict.fromkeys(own), frame))
+
+    def bind(self, target: ast.expr, value: Known | None, frame: Frame) -> None:
+        """Assign to a target."""
+        raise NotImplementedError
 
     def _attribute(self, node: ast.Attribute, frame: Frame) -> Known | None:
         holder = self.evaluate(node.value, frame)
@@ -242,12 +256,12 @@ class Evaluator:
         for keyword in node.keywords:
             if keyword.arg is None:
                 self.evaluate(keyword.value, frame)
-        function = self.evaluate(node.func, frame) if not isinstance(node.func, ast.Attribute) else None
+        if starred:
+            args = [None]
         if isinstance(node.func, ast.Attribute):
-            return self._method(node, node.func, [] if starred else args, keywords, frame)
-        if function is None or starred:
-            return None
-        return self.apply(node, function, args, keywords, frame)
+            return self._method(node, node.func, args, keywords, frame)
+        function = self.evaluate(node.func, frame)
+        return None if function is None else self.apply(node, function, args, keywords, frame)
 
     def _method(
         self,
@@ -261,28 +275,29 @@ class Evaluator:
         if holder is None:
             return None
         if isinstance(holder.value, Name):
-            return self.apply(node, self.named(f"{holder.value.dotted}.{func.attr}"), args, keywords, frame)
+            function = self.named(f"{holder.value.dotted}.{func.attr}")
+            return None if function is None else self.apply(node, function, args, keywords, frame)
         handled, value = effects.method(self.world, node, holder, func.attr, args, keywords)
         if handled:
             return value
-        if func.attr in ("append", "extend") and isinstance(holder.value, list):
-            self._grow(func, holder, args, frame)
+        if isinstance(holder.value, (list, dict)) and func.attr not in pure.METHODS[type(holder.value)]:
+            self._mutate(func, holder, args, frame)
             return None
         return self._pure(
             lambda *a, **k: _call_method(holder.value, func.attr, list(a), k), holder, args, keywords
         )
 
-    def _grow(self, func: ast.Attribute, holder: Known, args: list[Known | None], frame: Frame) -> None:
-        """list.append on a name: the name is bound to the longer list."""
+    def _mutate(self, func: ast.Attribute, holder: Known, args: list[Known | None], frame: Frame) -> None:
+        """A method that changes its list: append and extend are followed, after others it is unknown."""
         if not isinstance(func.value, ast.Name):
             return
         item = args[0] if len(args) == 1 else None
         grown = None
-        if item is not None and (func.attr == "append" or isinstance(item.value, (list, tuple))):
-            grown = holder.become(
-                [*holder.value, *([item.value] if func.attr == "append" else item.value)], item
-            )
-        frame.names[func.value.id] = grown
+        if item is not None and func.attr == "append":
+            grown = holder.become([*holder.value, item.value], item)
+        elif item is not None and func.attr == "extend" and isinstance(item.value, (list, tuple)):
+            grown = holder.become([*holder.value, *item.value], item)
+        frame.change(func.value.id, grown)
 
     def apply(
         self,
@@ -305,11 +320,19 @@ class Evaluator:
             return None
         if dotted in effects.CALLS:
             return effects.CALLS[dotted](self.world, node, args, keywords)
-        if dotted == "builtins.globals" or dotted == "builtins.vars":
+        if dotted == "builtins.vars":
             return args[0] if args else None
+        if dotted == "builtins.getattr":
+            return self._getattr(args)
         if dotted in pure.FUNCTIONS:
             return self._pure(pure.FUNCTIONS[dotted], None, args, keywords)
         return None
+
+    def _getattr(self, args: list[Known | None]) -> Known | None:
+        """getattr(builtins, "ex" + "ec")"""
+        if len(args) < 2 or args[0] is None or args[1] is None or not isinstance(args[0].value, Name):
+            return None
+        return self.named(f"{args[0].value.dotted}.{args[1].value}")
 
     def enter(
         self,
@@ -362,27 +385,14 @@ class Evaluator:
         return (holder or Known(None)).become(value, *known)
 
 
-class Partial:
-    """A list of which some items are not known: the words of a command."""
-
-    def __init__(self, items: list[Known | None]) -> None:
-        self.items = items
-
-
 def _call_method(value: Any, name: str, args: list[Any], keywords: dict[str, Any]) -> Any:
     if isinstance(value, PathValue):
         return pure.path_method(value, name, args)
     return pure.method(value, name, args, keywords)
 
 
-def _bind(target: ast.expr, value: Known, frame: Frame) -> None:
-    if isinstance(target, ast.Name):
-        frame.names[target.id] = value
-    elif isinstance(target, (ast.Tuple, ast.List)):
-        items = value.value if isinstance(value.value, (list, tuple)) else []
-        for position, element in enumerate(target.elts):
-            if isinstance(element, ast.Name):
-                frame.names[element.id] = value.become(items[position]) if position < len(items) else None
+def _countable(value: Any) -> bool:
+    return isinstance(value, (list, tuple, str, bytes)) and len(value) <= _COMPREHENSION_CAP
 
 
 _EXPRESSIONS: dict[type[ast.expr], Callable[..., Known | None]] = {
@@ -394,11 +404,14 @@ _EXPRESSIONS: dict[type[ast.expr], Callable[..., Known | None]] = {
     ast.GeneratorExp: Evaluator._comprehension,
     ast.IfExp: Evaluator._if_expression,
     ast.JoinedStr: Evaluator._joined,
+    ast.DictComp: Evaluator._inner_scope,
+    ast.Lambda: Evaluator._inner_scope,
     ast.List: Evaluator._sequence,
     ast.ListComp: Evaluator._comprehension,
     ast.Name: Evaluator._name,
     ast.NamedExpr: Evaluator._walrus,
     ast.Set: Evaluator._sequence,
+    ast.SetComp: Evaluator._inner_scope,
     ast.Subscript: Evaluator._subscript,
     ast.Tuple: Evaluator._sequence,
     ast.UnaryOp: Evaluator._unary,

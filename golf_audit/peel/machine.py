@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from golf_audit.parsing import flatten
 from golf_audit.peel.evaluate import Evaluator
-from golf_audit.peel.values import Frame, Function, Known, ModuleObject
+from golf_audit.peel.values import Frame, Function, Known, ModuleObject, Name
 
 _LOOP_CAP = 2_000  # turns of a loop over constants
+_NAMESPACES = ("globals", "locals", "vars")
 
 
 class Machine(Evaluator):
@@ -27,7 +28,7 @@ class Machine(Evaluator):
             if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node in self.entered:
                 continue
             if node.decorator_list or node.name.startswith("__") or self.mentioned(node.name):
-                self.enter(Function(node), None, {}, frame)
+                self.enter(Function(node, frame), None, {}, frame)
 
     # -- statements ----------------------------------------------------------------------------------------
 
@@ -42,7 +43,7 @@ class Machine(Evaluator):
     def bind(self, target: ast.expr, value: Known | None, frame: Frame) -> None:
         """Assign to a name, to several, or to something that is only evaluated."""
         if isinstance(target, ast.Name):
-            frame.names[target.id] = value
+            frame.names[target.id] = None if target.id in self.shared else value
         elif isinstance(target, (ast.Tuple, ast.List)):
             items: list[Known | None] = [None] * len(target.elts)
             if (
@@ -61,15 +62,24 @@ class Machine(Evaluator):
     def _store(self, target: ast.Attribute | ast.Subscript, value: Known | None, frame: Frame) -> None:
         holder = self.evaluate(target.value, frame)
         if isinstance(target, ast.Subscript):
-            self.evaluate(target.slice, frame)
-            if (
-                isinstance(target.value, ast.Name)
-                and holder is not None
-                and isinstance(holder.value, (list, dict))
-            ):
-                frame.names[target.value.id] = None  # changed in a way that is not followed
+            self._store_item(target, holder, value, frame)
+        elif holder is not None and isinstance(holder.value, Name):
+            self.world.patched.add(f"{holder.value.dotted}.{target.attr}")
         elif holder is not None and isinstance(holder.value, ModuleObject) and target.attr == "__name__":
             holder.value.name = value.value if value is not None and isinstance(value.value, str) else ""
+
+    def _store_item(
+        self, target: ast.Subscript, holder: Known | None, value: Known | None, frame: Frame
+    ) -> None:
+        key = self.evaluate(target.slice, frame)
+        call = target.value
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in _NAMESPACES:
+            if key is not None and isinstance(key.value, str):
+                frame.root().names[key.value] = value
+            else:
+                frame.root().forget()
+        elif isinstance(call, ast.Name) and holder is not None and isinstance(holder.value, (list, dict)):
+            frame.change(call.id, None)
 
     def _assign(self, node: ast.Assign, frame: Frame) -> None:
         value = self.evaluate(node.value, frame)
@@ -84,7 +94,7 @@ class Machine(Evaluator):
         right = self.evaluate(node.value, frame)
         if isinstance(node.target, ast.Name):
             _, left = frame.get(node.target.id)
-            frame.names[node.target.id] = self.operate(node.op, left, right)
+            self.bind(node.target, self.operate(node.op, left, right), frame)
 
     def _expression(self, node: ast.Expr, frame: Frame) -> None:
         self.evaluate(node.value, frame)
@@ -92,17 +102,28 @@ class Machine(Evaluator):
     def _import(self, node: ast.Import, frame: Frame) -> None:
         for alias in node.names:
             name = alias.name if alias.asname else alias.name.split(".")[0]
-            frame.names[alias.asname or name] = self.named(name)
+            frame.names[alias.asname or name] = None if self.world.shadows(name) else self.named(name)
 
     def _import_from(self, node: ast.ImportFrom, frame: Frame) -> None:
+        own = bool(node.level) or not node.module or self.world.shadows(node.module)
         for alias in node.names:
-            known = None if node.level or not node.module else self.named(f"{node.module}.{alias.name}")
-            frame.names[alias.asname or alias.name] = known
+            if alias.name == "*":
+                if own:
+                    frame.forget()
+            else:
+                frame.names[alias.asname or alias.name] = (
+                    None if own else self.named(f"{node.module}.{alias.name}")
+                )
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> None:
-        frame.names[node.name] = Known(Function(node))
+        for default in (*node.args.defaults, *node.args.kw_defaults, *node.decorator_list):
+            if default is not None:
+                self.evaluate(default, frame)
+        frame.names[node.name] = None if node.name in self.shared else Known(Function(node, frame))
 
     def _class(self, node: ast.ClassDef, frame: Frame) -> None:
+        for part in (*node.bases, *node.decorator_list, *(keyword.value for keyword in node.keywords)):
+            self.evaluate(part, frame)
         frame.names[node.name] = None
         self.block(node.body, Frame(outer=frame))
 
@@ -121,10 +142,20 @@ class Machine(Evaluator):
                 frame.names[name] = None
 
     def _try(self, node: ast.Try, frame: Frame) -> None:
+        """A handler may have run instead: what it binds differently is unknown, but for modules that may be
+        missing (`try: import lzma`)."""
+        before = dict(frame.names)
         self.block(node.body, frame)
         self.block(node.orelse, frame)
         for handler in node.handlers:
-            self.block(handler.body, Frame(dict(frame.names), frame.outer))
+            other = Frame(dict(before), frame.outer)
+            self.block(handler.body, other)
+            for name, value in other.names.items():
+                kept = frame.names.get(name)
+                if before.get(name) != value != kept and not (
+                    kept is not None and isinstance(kept.value, Name)
+                ):
+                    frame.names[name] = None
         self.block(node.finalbody, frame)
 
     def _for(self, node: ast.For | ast.AsyncFor, frame: Frame) -> None:
@@ -190,9 +221,7 @@ class Machine(Evaluator):
         if node in self.active or not self.worth_entering(node):
             return None
         self.active.add(node)
-        while frame.outer is not None:
-            frame = frame.outer
-        inner = Frame(self._parameters(node.args, args, keywords, frame), frame)
+        inner = Frame(self._parameters(node.args, args, keywords, frame), function.scope)
         self.block(node.body, inner)
         returns = [s for s in flatten(node) if isinstance(s, ast.Return)]
         value = self.evaluate(returns[0].value, inner) if len(returns) == 1 and returns[0].value else None

@@ -93,7 +93,7 @@ def _path_text(value: Any) -> str:
     raise NotPureError
 
 
-_METHODS: dict[type, set[str]] = {
+METHODS: dict[type, set[str]] = {  # every method of a list or dict that is not here changes it
     str: {
         "decode", "encode", "endswith", "find", "join", "lower", "lstrip", "partition", "removeprefix",
         "removesuffix", "replace", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith",
@@ -111,7 +111,7 @@ _METHODS: dict[type, set[str]] = {
 
 def method(value: Any, name: str, args: list[Any], keywords: dict[str, Any]) -> Any:
     """value.name(*args, **keywords) for the listed methods of constants."""
-    if name not in _METHODS.get(type(value), ()):
+    if name not in METHODS.get(type(value), ()):
         raise NotPureError
     if name == "join":
         args = [list(args[0])] if len(args) == 1 and isinstance(args[0], (list, tuple, str)) else _refuse()

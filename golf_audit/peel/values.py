@@ -90,9 +90,17 @@ class Code:
 
 @dataclass(frozen=True)
 class Function:
-    """A function of the script."""
+    """A function of the script, with the scope that it was defined in."""
 
     node: ast.FunctionDef | ast.AsyncFunctionDef
+    scope: Frame = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Partial:
+    """A list of which some items are not known: the words of a command."""
+
+    items: tuple[Known | None, ...]
 
 
 @dataclass
@@ -110,6 +118,24 @@ class Frame:
                 return True, frame.names[name]
             frame = frame.outer
         return False, None
+
+    def change(self, name: str, value: Known | None) -> None:
+        """An object was changed in place: its name means something else wherever it is bound."""
+        frame: Frame = self
+        while name not in frame.names and frame.outer is not None:
+            frame = frame.outer
+        frame.names[name] = value
+
+    def root(self) -> Frame:
+        """The scope of the module."""
+        frame = self
+        while frame.outer is not None:
+            frame = frame.outer
+        return frame
+
+    def forget(self) -> None:
+        """Something may have changed any name."""
+        self.names = dict.fromkeys(self.names)
 
 
 def small(value: Any) -> bool:

@@ -70,6 +70,7 @@ class World:
     search: list[str] = field(default_factory=list)  # folders on sys.path
     files: dict[str, Known] = field(default_factory=dict)  # that the script wrote
     results: list[Result] = field(default_factory=list)
+    patched: set[str] = field(default_factory=set)  # dotted names that the script replaces
     settled: set[ast.AST] = field(default_factory=set)  # sinks that were followed at least once
     met: set[int] = field(default_factory=set)  # ids of literals whose use was followed
 
@@ -127,6 +128,12 @@ class World:
         if data is None or local is None:
             return None
         return Known(data if binary else decode(data).text, None, (f"read from {local}",), local)
+
+    def shadows(self, module: str) -> bool:
+        """True when a file of the folder, or a written one, stands before a module of Python's."""
+        top = module.split(".")[0]
+        names = (f"{top}.py", f"{top}/__init__.py")
+        return any(self.exists(posixpath.join(folder, name)) for folder in self.search for name in names)
 
     def exists(self, path: str) -> bool | None:
         """True or False inside the folder, None elsewhere."""
