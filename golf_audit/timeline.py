@@ -76,7 +76,7 @@ class Region:
     def overlap(self, other: Region) -> Overlap:
         """Regions of two streams never overlap. Predicted pieces are disjoint when some loop execution indexes
         both by different iterations; no common loop at all means one lies wholly before the other. Within
-        the same iteration only what the same slices cut out is shown to be the same tokens."""
+        the same iteration only slices of which one holds the other are shown to share tokens."""
         if self.stream is not other.stream:
             return Overlap.NONE
         if self.spans is not None and other.spans is not None:
@@ -91,7 +91,8 @@ def _pieces_meet(a: Region, b: Region) -> Overlap:
     if any(not (x & y) for x, y in common):
         return Overlap.NONE
     first, second = (r.cuts if common else frozenset(c for c in r.cuts if c < 0) for r in (a, b))
-    return Overlap.POSSIBLE if a.widened or b.widened or first != second else Overlap.SHOWN
+    nested = first <= second or second <= first
+    return Overlap.SHOWN if nested and not a.widened and not b.widened else Overlap.POSSIBLE
 
 
 def _spans_meet(a: tuple[tuple[int, int], ...], b: tuple[tuple[int, int], ...]) -> bool:

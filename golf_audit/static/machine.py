@@ -205,15 +205,17 @@ class Machine:
                 cuts = atom.cuts if cut is None else atom.cuts | {cut}
                 made.add(Tok(atom.stream, split_live(atom.marks, live) | marks, cuts))
             elif isinstance(atom, Sc):
-                made.add(Sc(atom.event, split_live(atom.marks, live) | marks))
+                cuts = atom.cuts if cut is None else atom.cuts | {cut}
+                made.add(Sc(atom.event, split_live(atom.marks, live) | marks, cuts))
             else:
                 made.add(atom)
         made.update(Ix(loop, iteration) for loop, iteration in marks)
         return capped(frozenset(made))
 
     def cut(self, node: ast.AST) -> int:
-        """A number for this slice, reached by this chain of calls."""
-        key = (id(node), *(id(call) for _, _, call in self.path))
+        """A number for this slice, reached by this chain of calls; slices written alike are alike."""
+        text = ast.unparse(node.slice) if isinstance(node, ast.Subscript) else id(node)
+        key = (text, *(id(call) for _, _, call in self.path))
         return self._cuts.setdefault(key, len(self._cuts) + 1)
 
     # --- events ----------------------------------------------------------------------------------------

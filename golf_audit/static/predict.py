@@ -112,11 +112,11 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
     blends = [run.blends[a.site] for a in found.facts if isinstance(a, Blend)]
     tables = frozenset[int]().union(*(b[1] for b in blends))
     seen: set[tuple[int, Region]] = set()
-    for atom in sorted((a for a in found.facts if isinstance(a, Sc)), key=lambda a: (a.event, sorted(a.marks))):
+    for atom in sorted((a for a in found.facts if isinstance(a, Sc)), key=lambda a: (a.event, sorted(a.marks), sorted(a.cuts))):
         score = by_id[atom.event]
         assert isinstance(score, Score)
         extents = run.extents[score.id]
-        region = region_of(frozenset(Tok(e.stream, e.marks | atom.marks, e.cuts) for e in extents))
+        region = region_of(frozenset(Tok(e.stream, e.marks | atom.marks, e.cuts | atom.cuts) for e in extents))
         if (score.id, region) in seen:
             continue
         seen.add((score.id, region))

@@ -42,6 +42,7 @@ class Sc:
 
     event: int
     marks: Marks = NO_MARKS
+    cuts: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
