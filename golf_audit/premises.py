@@ -32,10 +32,28 @@ def logs_of_the_claim(case: Case) -> tuple[Unmet, ...]:
     if submission.claims.bpb is None and not submission.claims.seeds:
         return (Unmet("submission.json states no score, so no log can be tied to it", "state val_bpb"),)
     if not submission.support.runs:
-        return (Unmet("no log holds the claimed score", "add the log of each claimed seed"),)
+        what = "no log shows the claimed score as a result after quantisation"
+        return (Unmet(what, "add the log of each claimed seed"),)
     seen = {seed for run in submission.support.runs for seed in (run.any_seed, run.seed_from_name)}
+    seen |= {line.seed for line in submission.support.lines}
     claimed = dict.fromkeys(seed.seed for seed in submission.claims.seeds if seed.seed is not None)
-    return tuple(Unmet(f"no log for seed {s}", f"add the log of seed {s}") for s in claimed if s not in seen)
+    return tuple(_no_log(case, seed) for seed in claimed if seed not in seen)
+
+
+def _no_log(case: Case, seed: int) -> Unmet:
+    """What keeps a claimed seed from having its log."""
+    files = dict.fromkeys(
+        log.file
+        for log in case.submission.logs
+        for run in log.runs
+        if seed in (run.any_seed, run.seed_from_name)
+    )
+    if files:
+        return Unmet(
+            f"{', '.join(files)}: no result ties it to the claim of seed {seed}",
+            f"state the score of seed {seed}",
+        )
+    return Unmet(f"no log for seed {seed}", f"add the log of seed {seed}")
 
 
 def training_run(case: Case, run: Run) -> Run | None:

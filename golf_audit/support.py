@@ -16,7 +16,7 @@ from typing import Literal
 from golf_audit.claims import Claim, Claims, SeedClaim
 from golf_audit.trainlog import Final, Log, Run
 
-How = Literal["seed+value", "name+value", "value", "seed+near", "mean", "near"]
+How = Literal["seed+value", "name+value", "value", "seed+near", "mean", "near", "seed"]
 Verdict = Literal["exact", "near", "worse", "better", "pre-quantisation", "none"]
 
 _NEAR = 2e-3
@@ -31,7 +31,7 @@ class Supported:
     run: Run
     final: Final
     how: How
-    claimed: Claim[float] | None  # None: the claim is only the mean
+    claimed: Claim[float] | None  # None: the claim is only the mean, or names the seed without a score
     difference: float  # logged minus claimed, in bpb; 0.0 where only the mean is claimed
 
     @property
@@ -94,6 +94,7 @@ def find_support(claims: Claims, logs: Sequence[Log]) -> Support:
     lines = search.lines()
     verdict, mean, value, apart = search.headline(lines)
     lines += apart
+    lines += search.unscored(lines)
     return Support(
         lines=tuple(lines),
         unmatched=tuple(search.unmatched),
@@ -111,8 +112,13 @@ def agrees(logged: float, claim: Claim[float]) -> bool:
     the last digit may differ by one either way, as means of rounded values do."""
     decimals = min(claim.decimals or 8, 8)
     unit = float(10.0**-decimals)
-    lower = 0.51 if decimals < 5 else 1.01
-    return -lower * unit <= logged - claim.value <= 1.01 * unit
+    lower, upper = (0.51, 0.99) if decimals < 5 else (1.01, 1.01)
+    return -lower * unit <= logged - claim.value <= upper * unit
+
+
+def _rounds(logged: float, claim: Claim[float]) -> bool:
+    """True when a logged value rounds to the claim, so that nothing was cut off."""
+    return abs(logged - claim.value) <= 0.51 * 10.0 ** -min(claim.decimals or 8, 8)
 
 
 class _Search:
@@ -134,9 +140,21 @@ class _Search:
         if fits and len(self._listed()) > 1:
             return means[0]  # the seeds were named, and all of them give the headline
         single = _equal(self.runs, claimed)
-        if single is not None:
+        cut = single is not None and not _rounds(single[1].bpb, claimed)
+        if single is not None and not (cut and fits and _rounds(_mean(means[0]), claimed)):
             return [_supported(single, "value", claimed)]
         return means[0] if fits else self._near(claimed, means)
+
+    def unscored(self, lines: list[Supported]) -> list[Supported]:
+        """Seeds that the claim names without a score, each by its only run with a result: they count too."""
+        known = {seed for line in lines for seed in (line.seed, line.run.any_seed)}
+        found = []
+        for seed in (s for s in self.claims.seeds if lines and s.bpb is None and s.seed not in known):
+            own, named = self._of_seed(seed.seed)
+            runs = [run for run in own or named if run.measured and _last([run]) is not None]
+            pair = (_last_named(runs, lines[0].final.name) or _last(runs)) if len(runs) == 1 else None
+            found += [_supported(pair, "seed", None, seed.seed)] if pair is not None else []
+        return found
 
     def headline(self, lines: list[Supported]) -> tuple[Verdict, bool, float | None, list[Supported]]:
         """How the headline relates to the lines: (verdict, whether it is their mean, the logged value,
@@ -258,6 +276,7 @@ def _closest(runs: Iterable[Run], claimed: Claim[float]) -> _Pair | None:
 def _miss(seed: int | None, claimed: Claim[float], runs: Sequence[Run]) -> Unmatched:
     """Why a claimed number has no line: only scores before quantisation equal it, or all results differ."""
     early = [(run, final) for run in runs for final in run.finals if final.stage == "pre"]
+    early += [(run, run.validation) for run in runs if run.validation is not None]
     for run, final in early:
         if agrees(final.bpb, claimed):
             return Unmatched(seed, claimed, "pre-quantisation", (run, final), final.bpb - claimed.value)

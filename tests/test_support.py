@@ -131,6 +131,40 @@ def test_a_score_before_quantisation_does_not_support_a_claim() -> None:
     assert missed.nearest is not None and missed.nearest[1].stage == "pre"
 
 
+def test_the_last_score_inside_the_training_loop_is_one_before_quantisation() -> None:
+    """Claimed by mistake, it must be called what it is, and not a run that nobody can find."""
+    log = "world_size:8\nstep:9/9 val_loss:2.3771 val_bpb:1.4078 train_time:600485ms\n" + run(42, 1.5252)
+    found = support({"val_bpb": 1.4078}, {"train.log": log})
+    (missed,) = found.unmatched
+    assert (found.verdict, found.lines) == ("pre-quantisation", ())
+    assert missed.nearest is not None and missed.nearest[1].line == 2
+
+
+def test_a_seed_named_without_a_score_counts_by_its_only_log() -> None:
+    """Limits hold for every claimed seed; a seed whose log is there must not be called missing."""
+    stated = {"val_bpb": 1.0612, "seeds": [42, 314], "seed_results": {"42": {"val_bpb": 1.0612}}}
+    found = support(stated, THREE)
+    assert [(line.seed, line.how, line.run.file) for line in found.lines] == [
+        (42, "seed+value", "train_seed42.log"),
+        (314, "seed", "train_seed314.log"),
+    ]
+    assert (found.verdict, found.mean, found.value) == ("exact", False, 1.0612)
+
+
+def test_of_several_logs_of_a_seed_without_a_score_none_is_chosen() -> None:
+    """One of them may be an ablation that breaks a limit: nobody said that it counts."""
+    logs = {**THREE, "ablation_seed314.log": run(314, 1.0702)}
+    found = support({"val_bpb": 1.0612, "seeds": [42, 314]}, logs)
+    assert [line.run.file for line in found.lines] == ["train_seed42.log"]
+
+
+def test_a_mean_that_rounds_to_the_claim_outranks_a_log_that_must_be_cut() -> None:
+    """Three seeds behind a mean must all be judged, not the one whose digits happen to begin alike."""
+    logs = {"a.log": run(1, 1.22529), "b.log": run(2, 1.22488), "c.log": run(3, 1.22543)}
+    found = support({"val_bpb": 1.2252}, logs)
+    assert found.mean and [line.how for line in found.lines] == ["mean"] * 3
+
+
 MISSES = {
     "better than every log": (1.0503, "better"),
     "worse than the log": (1.1503, "worse"),
@@ -150,6 +184,7 @@ EQUAL = {
     "rounded to four decimals": ('{"val_bpb": 1.0592}', 1.05916, True),
     "cut to four decimals": ('{"val_bpb": 1.0591}', 1.05916, True),
     "written with eight decimals and another value": ('{"val_bpb": 1.05920000}', 1.05916, False),
+    "one step from a value of four decimals": ('{"val_bpb": 1.2252}', 1.2253, False),
     "the next step at four decimals": ('{"val_bpb": 1.0593}', 1.05916, False),
     "rounded the wrong way at three decimals": ('{"val_bpb": 1.060}', 1.05916, False),
     "a mean of rounded values, one off in the last digit": ('{"val_bpb": 1.05917}', 1.05916, True),

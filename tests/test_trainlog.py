@@ -330,7 +330,17 @@ def test_model_code_and_total_on_one_line_are_told_apart() -> None:
     }
 
 
+def test_a_figure_to_which_a_total_adds_the_code_is_the_model() -> None:
+    """Taken for the artifact it would leave the code out, and let an artifact over the cap pass."""
+    run = only(
+        "world_size:8\nCode size: 63242 bytes\nTernary artifact: 15819032 bytes (lzma) = 15.82MB\n"
+        "Total submission size: 15882274 bytes = 15.88MB\n"
+    )
+    assert run.total_bytes == 15882274
+
+
 NO_SIZE = {
+    "a count of parameters": "[combiner] params: alpha=1, M=262144, beta=512, total=262657",
     "megabytes": "artifact:15.92MB ternary:64880640",
     "a trial": "quant_try int6 zstd-16: 15928401 bytes (limit 15911099)",
     "a parameter": "    total_bytes = 0.0",
@@ -364,6 +374,34 @@ def test_a_ppm_evaluation_has_its_time_and_the_bytes_behind_it() -> None:
     assert [(s.what, s.count) for s in run.scored] == [("subset", 3000000), ("bytes", 11165213)]
     found = run.seconds_of(run.finals[-1])
     assert found is not None and found.seconds == 47.1
+
+
+def test_whole_seconds_of_a_step_give_way_to_the_time_that_training_took() -> None:
+    """GDN logs print a step every 50 or so: the last one lies well before the end."""
+    run = only(
+        "World size: 8\nstep  1600/7000 | loss 3.2463 | lr_mul 1.0000 | 2.73 steps/s | 586s\n"
+        "Stopping early at step 1652 (wallclock limit)\nTraining complete in 612s\n"
+    )
+    assert run.train_seconds is not None and run.train_seconds.value == 612.0
+
+
+DATA = {
+    "validation tokens without a pattern": ("val_loader:tokens:62021632", "val_tokens", 62021632),
+    "validation tokens in words": ("Validation tokens: 40,540,160", "val_tokens", 40540160),
+    "shards beside their dataset": ("train:fineweb10B_sp1024 shards:80", "train_shards", 80),
+    "shards put in order": ("shard_order:ranked 80 shards by perplexity", "train_shards", 80),
+    "shards with a stride": (
+        "Generated coprime shard order: stride across 128 shards",
+        "train_shards",
+        128,
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "name", "value"), DATA.values(), ids=DATA)
+def test_what_the_data_loaders_print_is_read(line: str, name: str, value: int) -> None:
+    reading = getattr(only("world_size:8\n" + line + "\n"), name)
+    assert reading is not None and (reading.value, reading.line) == (value, 2)
 
 
 # line -> (kind, seconds, data)

@@ -43,6 +43,7 @@ _PHASE_WORDS = (
     "eval",
     "wallclock",
     "phase:",
+    "training",
 )
 _CALIBRATION_WORDS = ("gptq", "hessian", "calib")
 
@@ -60,6 +61,7 @@ class RunBuilder:
     gpu_lines: dict[str, Reading[str]] = field(default_factory=dict)
     settings: dict[str, Reading[str]] = field(default_factory=dict)
     finals: list[Final] = field(default_factory=list)
+    validation: Final | None = None
     steps: Steps | None = None
     stop: Stop | None = None
     evals: list[EvalTime] = field(default_factory=list)
@@ -113,6 +115,8 @@ class RunBuilder:
             if step.seconds is None and self.steps is not None and self.steps.seconds is not None:
                 step = replace(self.steps, step=step.step)
             self.steps = step
+        if "bpb" in line:
+            self.validation = finals.validation(number, line) or self.validation
         return True
 
     def _gpu_row(self, number: int, line: str) -> None:
@@ -188,6 +192,7 @@ class RunBuilder:
             gpu_count=1 + max(index for index, _ in self.gpus) if self.gpus else None,
             hyperparameters=self.settings,
             finals=tuple(self.finals),
+            validation=self.validation,
             steps=self.steps,
             stop=self.stop,
             evals=tuple(self.evals),

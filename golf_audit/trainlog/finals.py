@@ -80,6 +80,24 @@ def finals(number: int, line: str) -> Iterator[Final]:
         )
 
 
+def validation(number: int, line: str) -> Final | None:
+    """The score that a line of the training loop states: of weights that are not quantised."""
+    match, loss = _BPB.search(line), _LOSS.search(line)
+    if match is None or match["key"].lower() != "val_bpb" or not 0.0 < float(match["number"]) < 1000.0:
+        return None
+    return Final(
+        tag=line[: loss.start() if loss else match.start()].strip(),
+        name="step",
+        key=match["key"],
+        bpb=float(match["number"]),
+        decimals=_decimals(match["number"]),
+        loss=float(loss["number"]) if loss else None,
+        stage="pre",
+        line=number,
+        text=quote(line),
+    )
+
+
 def is_progress(head: str) -> bool:
     """True when the text before a score says that it is a step of a loop, a trial or a difference."""
     if _PROGRESS.search(head) or _DIFFERENCE.search(head):

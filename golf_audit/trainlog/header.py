@@ -14,11 +14,15 @@ _SEED = re.compile(r"^seed:\s{0,4}(\d{1,10})\b(?!\s?[/%])", re.IGNORECASE)
 _SEED_SHELL = re.compile(r"(?:^|\s)SEED=(\d{1,10})\b")
 _WORLD = re.compile(r"(?:^|[\s,|])(?:world[_ ]size|ws)\s{0,2}[:=]\s?(\d{1,5})\b", re.IGNORECASE)
 _VAL_TOKENS = re.compile(
-    r"^val_loader:shards\s+pattern=\S{1,400}\s+tokens:(\d+)|(?:^|\s)val_tokens[:=]\s{0,4}(\d[\d,]*)"
+    r"^val_loader:\s?(?:shards\s+pattern=\S{1,400}\s+)?tokens:(\d+)|(?:^|\s)val_tokens[:=]\s{0,4}(\d[\d,]*)"
     r"|^validation tokens:\s{0,4}(\d[\d,]*)|^val:\S{1,400}\s+tokens:(\d+)",
     re.IGNORECASE,
 )
-_SHARDS = re.compile(r"(?:^|\s)train_shards[:=]\s{0,4}(\d{1,7})\b")
+_SHARDS = re.compile(
+    r"(?:^|\s)train_shards[:=]\s{0,4}(\d{1,7})\b|^train:\S{1,80}\s+shards:(\d{1,7})\b"
+    r"|^shard_order:ranked (\d{1,7}) shards|shard order: stride across (\d{1,7}) shards",
+    re.IGNORECASE,
+)
 _PARAMS = re.compile(
     r"^(?:model_params|num_params|total[ _]params|params)\s{0,2}[:=]\s{0,4}(\d[\d,_]*)", re.IGNORECASE
 )
@@ -67,7 +71,7 @@ _READERS: tuple[tuple[tuple[str, ...], Read], ...] = (
     (("seed:",), _reader("seed", _SEED, int)),
     (("world", "ws:"), _reader("world_size", _WORLD, int)),
     (("tokens",), _reader("val_tokens", _VAL_TOKENS, integer)),
-    (("train_shards",), _reader("train_shards", _SHARDS, int)),
+    (("shards",), _reader("train_shards", _SHARDS, int)),
     (("params",), _reader("params", _PARAMS, integer)),
     (("wallclock",), _reader("wallclock_cap_s", _CAP, float)),
     (("torch",), _reader("torch_version", _TORCH, str)),

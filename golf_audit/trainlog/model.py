@@ -161,6 +161,7 @@ class Run:
     python_version: Reading[str] | None = None
     hyperparameters: Mapping[str, Reading[str]] = field(default_factory=dict)
     finals: tuple[Final, ...] = ()
+    validation: Final | None = None  # the last score that the training loop printed
     steps: Steps | None = None
     stop: Stop | None = None
     evals: tuple[EvalTime, ...] = ()
@@ -197,9 +198,13 @@ class Run:
 
     @property
     def train_seconds(self) -> Reading[float] | None:
-        """Length of the training loop in seconds: the stop line, else the last step that prints a time."""
+        """Length of the training loop in seconds: the stop line, else the last step that prints a time; steps
+        that print whole seconds give way to a line that says how long training took."""
         if self.stop is not None and self.stop.train_time_ms is not None:
             return Reading(self.stop.train_time_ms / 1000.0, self.stop.line, self.stop.text)
+        told = self.of_kind("train")
+        if told and self.steps is not None and self.steps.precision >= 1.0:
+            return Reading(told[-1].seconds, told[-1].line, told[-1].text)
         if self.steps is not None and self.steps.seconds is not None:
             return Reading(self.steps.seconds, self.steps.line, self.steps.text)
         return None
@@ -254,8 +259,11 @@ class Run:
 
     @cached_property
     def total_size(self) -> Size | None:
-        """The artifact: the smallest printed total (right in 98 % of logs with several), not the raw one."""
-        return _smallest([s for s in self.sizes if s.what == "total" and not self._raw(s)])
+        """The artifact: the smallest printed total (right in 98 % of logs with several), not the raw one; a
+        figure to which another total adds the code is the model's (`Ternary artifact: ... bytes`)."""
+        totals = [s for s in self.sizes if s.what == "total" and not self._raw(s)]
+        with_code = {s.bytes - code.bytes for s in totals for code in self.sizes if code.what == "code"}
+        return _smallest([s for s in totals if s.bytes not in with_code])
 
     @property
     def total_bytes(self) -> int | None:

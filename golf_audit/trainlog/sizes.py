@@ -57,6 +57,8 @@ _PAIR_LINE = re.compile(r"(?<![a-z])(?:total|code|artifact)\w{0,20}[:=]")
 _TRIAL = re.compile(
     r"quant_try|quant_strategy|prune|auto_precision|candidate|raw_total|over_bytes|hints|^step|^\d"
 )
+_PARAMETERS = re.compile(r"(?<![a-z_])param(?:s|eters)?:(?!.*bytes)")
+"""`params: alpha=1, M=262144, total=262657` counts numbers, not bytes."""
 
 
 def sizes(number: int, line: str, low: str) -> Iterator[Size]:
@@ -66,7 +68,7 @@ def sizes(number: int, line: str, low: str) -> Iterator[Size]:
         if match is not None:
             yield Size(what, _label(match["label"], line), integer(match["count"]), number, quote(line))
             return
-    if not _PAIR_LINE.search(low) or _TRIAL.search(low):
+    if not _PAIR_LINE.search(low) or _TRIAL.search(low) or _PARAMETERS.search(low):
         return
     for match in _PAIR.finditer(line):
         count = integer(match["count"])
