@@ -128,6 +128,24 @@ LAUNCHES = {
         {"train_gpt.py": "import subprocess\nsubprocess.check_call(['torchrun', '-n', '8', 'helper.py'])"},
         ["helper.py"],
     ),
+    "an interpreter that the environment names": (
+        {
+            "train_gpt.py": "import os, subprocess\n"
+            "subprocess.run([os.environ.get('P', 'torchrun'), 'helper.py'])"
+        },
+        ["helper.py"],
+    ),
+    "python after other words of a shell command": (
+        {"train_gpt.py": "import os\nos.system('cd . && OMP=1 python3 -u helper.py')"},
+        ["helper.py"],
+    ),
+    "a copy of a script is not a run of it": (
+        {
+            "train_gpt.py": "import subprocess\n"
+            "subprocess.run(['curl', '-o', 'get-pip.py', 'https://x/get-pip.py'])"
+        },
+        [],
+    ),
     "a compiled program, as #119 does": (
         {"train_gpt.py": "import subprocess\nsubprocess.run(['./runtime', 'a'])"},
         ["runtime"],

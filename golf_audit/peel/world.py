@@ -196,8 +196,10 @@ class World:
         """A command line: the script in it is executed, files of the folder among its words are launched.
 
         `folder` is the working folder, None when it is not known: then only files that exist count."""
-        runs = bool(words) and (_is_python(words[0]) or (_word(words[0]) or "").endswith(".py"))
+        first = _word(words[0]) if words else ""
+        runs = first is None or first.endswith(".py")  # a program that is not known may be an interpreter
         for word in words:
+            runs = runs or _is_python(word)
             text = _word(word)
             if text is None or len(text) > 1000:
                 continue
