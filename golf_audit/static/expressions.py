@@ -335,10 +335,19 @@ class Expressions(Machine):
     def chosen(self, node: ast.AST, test: Value, sides: list[Value], joined: Value) -> Value:
         """A choice between scores by a score is a Select."""
         facts = self.taint(test)
-        if len(sides) == 2 and isinstance(joined, Unk) and any(isinstance(a, Sc) for a in facts):
+        if len(sides) == 2 and isinstance(joined, Unk) and self.compares_scores(getattr(node, "test", None)):
             if any(isinstance(a, Sc) for a in joined.taint):
                 return Unk(joined.taint | self.select(node, facts | joined.taint), joined.kind)
         return joined
+
+    def compares_scores(self, test: ast.expr | None) -> bool:
+        """True for `new < old` where both are scores."""
+        if isinstance(test, ast.BoolOp):
+            return any(self.compares_scores(part) for part in test.values)
+        if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+            return False
+        sides = [self.taint(self.eval(part)) for part in (test.left, test.comparators[0])]
+        return all(any(isinstance(a, Sc) for a in side) for side in sides)
 
     def quote(self, test: ast.AST) -> str:
         """A test as a short text."""

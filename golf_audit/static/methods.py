@@ -356,6 +356,10 @@ class Methods(Calls):
             return self.environ_method(obj, name, args)
         if obj.kind == "pool" and args:
             return self._pool_method(name, args, keywords, node)
+        if obj.kind == "hook" and name == "remove":
+            root = obj.attrs["*root"].find()
+            root.hooks = [hook for hook in root.hooks if _made_at(hook) != _made_at(obj.attrs["*hook"])]
+            return None
         if obj.kind == "future" and name == "result":
             return obj.attrs["*result"]
         if name == "__class__":
@@ -427,7 +431,9 @@ class Methods(Calls):
             return self._load(obj, args[0], node)
         if name in ("register_forward_hook", "register_forward_pre_hook") and args:
             obj.root.find().hooks.append(args[0])
-            return Obj(Lib("hook"), "", None)
+            handle = Obj(Lib("torch.utils.hooks.RemovableHandle"), "hook")
+            handle.attrs["*hook"], handle.attrs["*root"] = args[0], obj.root
+            return handle
         if name == "register_buffer" and len(args) > 1 and isinstance(args[0], str):
             obj.attrs[args[0]] = args[1]
             return None
@@ -482,6 +488,13 @@ class Methods(Calls):
         if name == "state_dict":
             return Dct(rest=Unk())
         return Unk()
+
+
+def _made_at(fn: Value) -> int:
+    """Where a function is written: one handle stands for all hooks that a loop has registered."""
+    if isinstance(fn, Bound):
+        return id(fn.fn.node)
+    return id(fn.node) if isinstance(fn, Fn) else id(fn)
 
 
 __all__ = ["Alt", "Bound", "Cnt", "Dep", "Methods", "Own", "Stream"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from golf_audit.timeline import SOMETIMES, Stream
 
 UNROLLED, UNROLLED_OUTSIDE = 4, 12
 """Loops over this many known items run one by one; more of them outside nested loops."""
+_SIZES = re.compile(r"^(not )?\(?(len\(|[\w.\[\]]+\.(size|numel|shape|any\())")
+"""Tests of how much there is: they hold for some data of every run."""
 _SCALARS = ("number", "compared")
 DEEP = 6
 """Beyond this many live loops one abstract iteration has to do."""
@@ -229,7 +232,9 @@ class Statements(Expressions):
         env = self.frame.env
         before = env.vars
         ends: list[dict[str, Value]] = []
-        varies = self.marks_of(self.taint(test)) and not any(isinstance(a, Sc) for a in self.taint(test))
+        facts = self.taint(test)
+        varies = bool(self.marks_of(facts)) and not any(isinstance(a, Sc) for a in facts)
+        varies = varies or _SIZES.search(self.quote(node.test)) is not None
         condition = f"{SOMETIMES}{self.quote(node.test)}" if varies else self.quote(node.test)
         for side, says in ((first, condition), (second, f"{SOMETIMES if varies else ''}not ({self.quote(node.test)})")):
             env.vars = dict(before)
@@ -250,11 +255,11 @@ class Statements(Expressions):
         return True
 
     def _joined_sides(
-        self, node: ast.AST, test: Value, before: dict[str, Value], a: dict[str, Value], b: dict[str, Value]
+        self, node: Any, test: Value, before: dict[str, Value], a: dict[str, Value], b: dict[str, Value]
     ) -> dict[str, Value]:
         made = self.join_vars(a, b)
         facts = self.taint(test)
-        if not any(isinstance(x, Sc) for x in facts):
+        if not self.compares_scores(node.test):
             return made
         for name, value in made.items():
             changed = a.get(name) is not before.get(name) or b.get(name) is not before.get(name)
