@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from golf_ref.attention import Segments, pick_backend
-from golf_ref.config import Cfg, hyperparameters
+from golf_ref.config import Cfg, DataCfg, hyperparameters
 from golf_ref.data import Data, Prefetcher, make_loader
 from golf_ref.distributed import ALONE, Ranks, max_over_ranks, mean_over_ranks
 from golf_ref.evaluate import Score, evaluate_plain
@@ -238,7 +238,10 @@ def seed_everything(seed: int) -> None:
 def log_header(s: Setup) -> None:
     t, ranks = s.cfg.train, s.ranks
     launch = {"world_size": ranks.world, "grad_accum_steps": t.micro_batches // ranks.world}
-    settings = hyperparameters(s.cfg) | {"preset": s.cfg.preset, "distributed": ranks.world > 1} | launch
+    files = data_files(s.cfg.data)
+    settings = (
+        hyperparameters(s.cfg) | {"preset": s.cfg.preset, "distributed": ranks.world > 1} | launch | files
+    )
     s.log.line("Hyperparameters:")
     for key in sorted(settings):
         s.log.line(f"  {key}: {settings[key]}")
@@ -252,6 +255,12 @@ def log_header(s: Setup) -> None:
     if t.max_wallclock_seconds:
         effective_ms = 1000 * (t.max_wallclock_seconds - t.gptq_reserve_seconds)
         s.log.line(f"gptq:reserving {t.gptq_reserve_seconds:.1f}s, effective={effective_ms:.0f}ms")
+
+
+def data_files(cfg: DataCfg) -> dict[str, str]:
+    """The files that the run reads, as #1855 logs them; the byte sidecar only where it is read."""
+    names = ["train", "val", *(["val_bytes"] if cfg.caseops_enabled else [])]
+    return {f"{name}_files": f"{cfg.data_path}/fineweb_{name}_*.bin" for name in names}
 
 
 def log_step(s: Setup, step: int, loss: Tensor, seconds: float) -> None:
