@@ -4,8 +4,9 @@ Law    Changes to tokenizer or dataset must prove that val_bpb is correctly calc
        with a byte sidecar was accepted (#1729); whether lossy casefolding or NFKC may be charged by its
        own bytes is open (issue #1604).
 Look   Signs of CaseOps or casefolding in the claimed logs' paths and settings and in the folder's names;
-       then the bytes that were counted. A counted factor of 1.0895 is reported by B02.
-Blind  Transformations that no path, setting or name speaks of.
+       then the bytes that were counted. A counted factor of 1.0895 is reported by B02. Where the count is
+       not that of the FineWeb split, the byte sidecar that the log names.
+Blind  Transformations that no path, setting or name speaks of; a sidecar that is named and not read.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 
 from golf_audit import specimen
-from golf_audit.bpb import CANONICAL_BYTES, implied_bytes, near
+from golf_audit.bpb import CANONICAL_BYTES, factor_of, implied_bytes, near
 from golf_audit.law import CASEFOLD, ORIGINAL_BYTES
 from golf_audit.model import (
     Assessment,
@@ -25,13 +26,14 @@ from golf_audit.model import (
     Precedent,
     Rule,
     Severity,
+    Track,
     Unmet,
     Verdict,
     Where,
 )
 from golf_audit.premises import logs_of_the_claim, loss_beside, name_of
 from golf_audit.submission import Case
-from golf_audit.trainlog import Final, Run
+from golf_audit.trainlog import Final, Reading, Run
 
 CASEFOLD_PRECEDENTS = (
     Precedent(1578, "contested"),
@@ -44,6 +46,8 @@ CASEOPS_PRECEDENTS = (
 )
 _CASEOPS = re.compile(r"case_?ops|lossless_?caps", re.IGNORECASE)
 _LOSSY = re.compile(r"case_?fold|nfkc|lower_?case", re.IGNORECASE)
+_SIDECAR = re.compile(r"sidecar|bytes_files?$", re.IGNORECASE)
+_ON = {"1", "true", "yes", "on"}
 _OFF = {"0", "false", "no", "off"}
 
 
@@ -63,11 +67,15 @@ def check(case: Case) -> Assessment:
 
 
 def _sign(case: Case, pattern: re.Pattern[str]) -> Evidence | None:
-    """The first place that names such a transformation: a claimed log's paths, then the folder's names."""
+    """The first place that names such a transformation: a claimed log's paths and switches, then the
+    folder's names."""
     for run in case.submission.support.runs:
         for reading in (run.tokenizer, run.train_files, run.val_files):
             if reading is not None and pattern.search(reading.value):
                 return Evidence(Kind.LOG, reading.value, reading.where(run.file))
+        for name, reading in run.hyperparameters.items():
+            if pattern.search(name) and reading.value.lower() in _ON:
+                return Evidence(Kind.LOG, f"{name}: {reading.value}", reading.where(run.file))
     for path in case.submission.tree.files:
         if path.endswith((".model", ".vocab", ".json")) and pattern.search(path):
             return Evidence(Kind.FILE, path, Where(path))
@@ -110,11 +118,11 @@ def _caseops(case: Case, sign: Evidence, missing: tuple[Unmet, ...]) -> Assessme
         run, counted = line.run, _counted(line.run, loss_beside(line.run, line.final))
         switch = run.hyperparameters.get("caseops_enabled")
         if counted is not None:
-            right = near(counted, CANONICAL_BYTES)
-            says = f"{name_of(run)}: {counted / 1e6:.2f} million bytes counted" + (
-                ", the original's" if right else "; see B02"
-            )
-            basis.append(Evidence(Kind.COMPUTED, says, Where(run.file)))
+            rests_on = _charged(run, counted)
+            if isinstance(rests_on, Evidence):
+                basis.append(rests_on)
+            else:
+                unmet.append(rests_on)
         elif switch is not None and switch.value.lower() in _OFF:
             evidence = Evidence(Kind.LOG, f"caseops_enabled: {switch.value}", switch.where(run.file))
             message = f"{name_of(run)}: CaseOps text is scored with its byte sidecar switched off"
@@ -131,12 +139,39 @@ def _caseops(case: Case, sign: Evidence, missing: tuple[Unmet, ...]) -> Assessme
     return Assessment(tuple(findings), tuple(unmet), basis=tuple(basis))
 
 
+def _charged(run: Run, counted: float) -> Evidence | Unmet:
+    """What shows that these bytes are the original's: their number, or the sidecar that the log names. A
+    known wrong factor is B02's finding and not repeated here."""
+    says = f"{name_of(run)}: {counted / 1e6:.2f} million bytes counted"
+    if near(counted, CANONICAL_BYTES):
+        return Evidence(Kind.COMPUTED, f"{says}, the original's", Where(run.file))
+    if factor_of(counted / CANONICAL_BYTES) is not None:
+        return Evidence(Kind.COMPUTED, f"{says}; see B02", Where(run.file))
+    sidecar = _sidecar(run)
+    if sidecar is None:
+        return Unmet(f"{says}, not the FineWeb split's, and no byte sidecar is named", "log val_bytes_files")
+    return Evidence(Kind.LOG, f"{says}, by the byte sidecar {sidecar.value[:80]}", sidecar.where(run.file))
+
+
+def _sidecar(run: Run) -> Reading[str] | None:
+    """The setting that names the byte sidecar which the run reads."""
+    for name, reading in run.hyperparameters.items():
+        if _SIDECAR.search(name) and reading.value and reading.value.lower() not in _OFF:
+            return reading
+    return None
+
+
 _DATA = "./data/datasets/fineweb10B_sp8192_lossless_caps_caseops_v1_reserved"
 
 
 def _run(ratio: float, **changed: object) -> dict[str, str]:
     text = specimen.log(ratio=ratio, tokens=47_851_520, data=_DATA, settings=changed)
     return specimen.folder(text)
+
+
+def _elsewhere(**settings: object) -> dict[str, str]:
+    """A small text of one's own, in a folder whose path says nothing."""
+    return specimen.folder(specimen.log(ratio=2.0, tokens=24_064, data="data", settings=settings))
 
 
 RULE = Rule(
@@ -162,6 +197,27 @@ RULE = Rule(
             _run(2.18837 * 1.0895),
             Verdict.PASS,
             "see B02",
+        ),
+        Example(
+            "CaseOps over another text than FineWeb, by its sidecar.",
+            _elsewhere(caseops_enabled=True, val_bytes_files="data/fineweb_val_bytes_*.bin"),
+            Verdict.PASS,
+            "by the byte sidecar data/",
+            track=Track.NON_RECORD,
+        ),
+        Example(
+            "CaseOps over another text, and no word of a sidecar.",
+            _elsewhere(caseops_enabled=True),
+            Verdict.UNDETERMINED,
+            "no byte sidecar is named",
+            track=Track.NON_RECORD,
+        ),
+        Example(
+            "A switch that is off is no sign of CaseOps.",
+            _elsewhere(caseops_enabled=False),
+            Verdict.NOT_APPLICABLE,
+            "no sign",
+            track=Track.NON_RECORD,
         ),
         Example(
             "CaseOps text with the sidecar switched off, and no token count to check by.",

@@ -3,7 +3,8 @@
 Law    Validation always runs on the full fineweb_val split, the fixed first 50,000 documents (README).
 Look   The targets behind the claimed line: the bytes or the subset that it prints, else the bytes of text
        behind the run's token count, by loss / bpb and its tokenizer. Under 99 % of 151.08 million: a part.
-       A dropped tail shorter than one sequence lies far inside that.
+       A dropped tail shorter than one sequence lies far inside that. Off the record track, a log that
+       names another text than FineWeb as its data leaves the question open: it says nothing of this split.
 Blind  An evaluation that stops early without saying so; an odd byte table over a part of the split.
 """
 
@@ -29,25 +30,28 @@ from golf_audit.model import (
     Unmet,
     Verdict,
 )
-from golf_audit.premises import logs_of_the_claim, loss_beside, name_of, on_record, vocabulary
+from golf_audit.premises import for_record, logs_of_the_claim, loss_beside, name_of, on_record, vocabulary
 from golf_audit.submission import Case
-from golf_audit.trainlog import Final, Run
+from golf_audit.trainlog import Final, Reading, Run
 
 PRECEDENTS = (
     Precedent(1835, "withdrawn", "a mixture scored on 3 million tokens"),
     Precedent(2039, "contested", "10,000 documents"),
 )
-_SUBSETS_SHIFT = (
-    0.05  # loss / bpb of a part lies this close to the tokenizer's constant; a mixture's does not
-)
+_SPLIT = "score the published fineweb_val split in full"
+_DATA = re.compile(r"(?:data|dataset|text|corpus)(?:s?_?(?:name|path|dir|root))?|(?:train|val)_files", re.I)
+_SHARD = re.compile(r"fineweb_(?:train|val)[^/]*$")  # the challenge's file names hold any text
+_NEUTRAL = {"", ".", "data", "datasets", "dataset", "shards", "tokens", "hub", "local", "none", "null"}
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """The share of the split's bytes behind a claimed number, and the sentence that says so."""
+    """The share of the split behind a claimed number, and the sentence that says so. `of_run` when it is the
+    share of the tokens that the run itself calls the split."""
 
     share: float
     says: str
+    of_run: bool = False
 
 
 def check(case: Case) -> Assessment:
@@ -62,7 +66,10 @@ def check(case: Case) -> Assessment:
         evidence = Evidence(
             Kind.COMPUTED, f"{name_of(line.run)}: {scored.says}", line.final.where(line.run.file)
         )
-        if scored.share >= PARTIAL:
+        text = None if for_record(case) else _other_text(line.run)
+        if text is not None and not scored.of_run and not PARTIAL <= scored.share <= 2 - PARTIAL:
+            unmet.append(Unmet(f"{evidence.says}: {text.text.strip()[:80]} is not the FineWeb split", _SPLIT))
+        elif scored.share >= PARTIAL:
             basis.append(evidence)
         else:
             findings.append(_finding(case, evidence, scored))
@@ -78,9 +85,8 @@ def _scored(run: Run, final: Final) -> Coverage | Unmet:
         return Unmet(f"{name_of(run)}: the number of validation tokens is not printed", "log val_tokens")
     tokens = run.val_tokens.value
     if printed is not None:
-        return Coverage(
-            printed.count / tokens, f"the claimed line scores {printed.count:,} of {tokens:,} tokens"
-        )
+        says = f"the claimed line scores {printed.count:,} of {tokens:,} tokens"
+        return Coverage(printed.count / tokens, says, of_run=True)
     pair = loss_beside(run, final)
     if pair is None or pair.loss is None:
         return Unmet(f"{name_of(run)}: the claimed line prints no loss", "log val_loss beside val_bpb")
@@ -94,6 +100,22 @@ def _scored(run: Run, final: Final) -> Coverage | Unmet:
     return Coverage(
         share, f"{counted / 1e6:.2f} of 151.08 million bytes behind {tokens:,} tokens ({share:.1%})"
     )
+
+
+def _other_text(run: Run) -> Reading[str] | None:
+    """The setting that names a text other than FineWeb, where no data setting names FineWeb."""
+    other = None
+    for name, reading in run.hyperparameters.items():
+        if _DATA.fullmatch(name) is None and "dataset" not in name.lower():
+            continue
+        value = _SHARD.sub("", reading.value).strip("/").lower()
+        if "fineweb" in value:
+            return None
+        if other is None and value.rsplit("/", 1)[-1] not in _NEUTRAL:
+            other = reading
+    paths = (run.train_files, run.val_files, run.tokenizer)
+    said = [_SHARD.sub("", path.value).lower() for path in paths if path is not None]
+    return None if any("fineweb" in path for path in said) else other
 
 
 def _printed(run: Run, final: Final) -> trainlog.Scored | None:
@@ -115,9 +137,20 @@ def _finding(case: Case, evidence: Evidence, scored: Coverage) -> Finding:
         Certainty.SHOWN,
         on_record(FULL_SPLIT, case),
         (evidence,),
-        "score the published fineweb_val split in full",
+        _SPLIT,
         PRECEDENTS,
     )
+
+
+def _own_text(
+    data: str = "./data/datasets/fineweb10B_sp8192",
+    text: str = "stdlib",
+    extra: tuple[str, ...] = (),
+    bpb: float = 1.0801,
+) -> dict[str, str]:
+    """A small run whose log names its text."""
+    log = specimen.log(tokens=8_160_000, data=data, settings={"text": text}, extra=extra)
+    return specimen.folder(log, submission=specimen.claim(bpb))
 
 
 RULE = Rule(
@@ -196,6 +229,44 @@ RULE = Rule(
             specimen.folder(specimen.log(tokens=8_160_000)),
             Verdict.NEEDS_RULING,
             track=Track.NON_RECORD,
+        ),
+        Example(
+            "A text of one's own off the record track is not this split.",
+            _own_text(data="data"),
+            Verdict.UNDETERMINED,
+            "text: stdlib is not the FineWeb split",
+            track=Track.NON_RECORD,
+        ),
+        Example(
+            "Calling FineWeb another text does not help where a path names it.",
+            _own_text(),
+            Verdict.NEEDS_RULING,
+            "only a part",
+            track=Track.NON_RECORD,
+        ),
+        Example(
+            "A path that says nothing is no other text.",
+            _own_text(data="data", text="hub"),
+            Verdict.NEEDS_RULING,
+            "only a part",
+            track=Track.NON_RECORD,
+        ),
+        Example(
+            "A part of one's own text is a part.",
+            _own_text(
+                data="data",
+                extra=("ppm_mix mix_bpb=1.000300 nn_only=1.0776", "ppm_mix_time:7.1s subset=300000 tokens"),
+                bpb=1.0003,
+            ),
+            Verdict.NEEDS_RULING,
+            "300,000 of",
+            track=Track.NON_RECORD,
+        ),
+        Example(
+            "On the record track another text is not the split.",
+            _own_text(data="data"),
+            Verdict.FAIL,
+            "only a part",
         ),
         Example(
             "No token count, no answer.",
