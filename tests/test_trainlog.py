@@ -339,6 +339,34 @@ def test_a_figure_to_which_a_total_adds_the_code_is_the_model() -> None:
     assert run.total_bytes == 15882274
 
 
+TOTALS = {
+    "an estimate beside the artifact": (
+        "artifact_budget:state:within-budget total_bytes:13442586 limit_bytes:16000000",
+        15077948,
+    ),
+    "an attempt beside the artifact": (
+        "gptq:attempt 2 artifact=15035272 bytes (limit=15900000)",
+        15077948,
+    ),
+    "parameters of a ternary model": ("ternary_distribution: total:7,483,392 -1:33.4% 0:33.1%", 15077948),
+    "tokens of a batch": ("mixed_seq_len: GPU0=2048x36=73728tok total=552960tok", 15077948),
+    "a smaller model with its own code and total": (
+        "gptq_int6_brotli: 14,000,000 bytes | code: 102,473 | total: 14,102,473",
+        14102473,
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "total"), TOTALS.values(), ids=TOTALS)
+def test_the_total_that_counts_is_a_model_plus_code(line: str, total: int) -> None:
+    """27 logs of the corpus print a smaller number beside it; taken for the artifact it hides its size."""
+    run = only(
+        f"world_size:8\n{line}\nCode size: 102473 bytes\nSerialized model int8+zlib: 14975475 bytes\n"
+        "Total submission size int8+zlib: 15077948 bytes\n"
+    )
+    assert run.total_bytes == total
+
+
 NO_SIZE = {
     "a count of parameters": "[combiner] params: alpha=1, M=262144, beta=512, total=262657",
     "megabytes": "artifact:15.92MB ternary:64880640",

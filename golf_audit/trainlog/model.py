@@ -259,11 +259,16 @@ class Run:
 
     @cached_property
     def total_size(self) -> Size | None:
-        """The artifact: the smallest printed total (right in 98 % of logs with several), not the raw one; a
-        figure to which another total adds the code is the model's (`Ternary artifact: ... bytes`)."""
+        """The artifact: of several printed totals the smallest that is a model plus code, of the log or of
+        its own line (estimates are not), else the smallest, never the raw one; a figure to which another
+        total adds the code is the model's (`Ternary artifact: ... bytes`)."""
         totals = [s for s in self.sizes if s.what == "total" and not self._raw(s)]
-        with_code = {s.bytes - code.bytes for s in totals for code in self.sizes if code.what == "code"}
-        return _smallest([s for s in totals if s.bytes not in with_code])
+        codes = [s.bytes for s in self.sizes if s.what == "code"]
+        with_code = {s.bytes - code for s in totals for code in codes}
+        totals = [s for s in totals if s.bytes not in with_code]
+        sums = {s.bytes + code for s in self.sizes if s.what == "model" for code in codes}
+        added = [s for s in totals if s.bytes in sums or any(_names(s, s.bytes - code) for code in codes)]
+        return _smallest(added or totals)
 
     @property
     def total_bytes(self) -> int | None:
@@ -290,6 +295,11 @@ class Log:
     file: str
     runs: tuple[Run, ...]
     problems: tuple[str, ...] = ()
+
+
+def _names(size: Size, count: int) -> bool:
+    """True when the line of a size also states this count."""
+    return count > 0 and re.search(rf"(?<!\d){count}(?!\d)", size.text.replace(",", "")) is not None
 
 
 def _smallest(sizes: list[Size]) -> Size | None:

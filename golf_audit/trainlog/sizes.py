@@ -16,8 +16,8 @@ _WHOLE: tuple[tuple[What, re.Pattern[str]], ...] = (
     (
         "total",
         re.compile(
-            r"^total[ _](?:submission|artifact)(?:[ _](?:size|bytes))?\s{0,4}(?P<label>[^:=\d][^:=]{0,60}|)"
-            rf"\s{{0,4}}[:=]\s{{0,8}}{_COUNT}(?![\d.]|\s?[KMG]i?B)",
+            r"^total[ _](?:mixed[ _])?(?:submission|artifact)(?:[ _](?:size|bytes))?\s{0,4}"
+            rf"(?P<label>[^:=\d][^:=]{{0,60}}|)\s{{0,4}}[:=]\s{{0,8}}{_COUNT}(?![\d.]|\s?[KMG]i?B)",
             re.IGNORECASE,
         ),
     ),
@@ -55,7 +55,8 @@ _PAIR = re.compile(
 )
 _PAIR_LINE = re.compile(r"(?<![a-z])(?:total|code|artifact)\w{0,20}[:=]")
 _TRIAL = re.compile(
-    r"quant_try|quant_strategy|prune|auto_precision|candidate|raw_total|over_bytes|hints|^step|^\d"
+    r"quant_try|quant_strategy|prune|auto_precision|candidate|attempt|size_check:|^step|^\d"
+    r"|raw_total|over_bytes|estimated|artifact_budget|distribution|hints|\d ?tok(?:ens?)?\b|docs\b"
 )
 _PARAMETERS = re.compile(r"(?<![a-z_])param(?:s|eters)?:(?!.*bytes)")
 """`params: alpha=1, M=262144, total=262657` counts numbers, not bytes."""
