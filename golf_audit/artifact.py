@@ -19,6 +19,7 @@ from golf_audit.trainlog import Run
 CAP = 16_000_000
 """Bytes, decimal (README)."""
 NATIVE = (".c", ".h", ".cc", ".cpp", ".cu", ".cuh", ".rs", ".so")
+_SLACK = 16  # bytes; 2,690 of 2,711 logs that print model, code and total add up exactly
 _SAME = 0.98  # a logged code size this close to the executed files' sum already counts them all
 
 
@@ -35,6 +36,21 @@ class Count:
     @property
     def logged(self) -> int | None:
         return self.run.total_bytes
+
+    @property
+    def codeless(self) -> bool:
+        """True when the logged total is the model's size: it counts no code at all."""
+        return self.run.total_size is not None and self.model == self.run.total_size.bytes and bool(self.code)
+
+    @property
+    def odd_sum(self) -> bool:
+        """True when no model plus code that the log prints is its total, nor the model alone."""
+        total = self.run.total_size
+        models = [size.bytes for size in self.run.sizes if size.what == "model"]
+        codes = [size.bytes for size in self.run.sizes if size.what == "code"]
+        if total is None or not models or not codes or self.codeless:
+            return False
+        return all(abs(total.bytes - model - code) > _SLACK for model in models for code in codes)
 
     @property
     def committed(self) -> int | None:

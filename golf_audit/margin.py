@@ -32,6 +32,17 @@ class Margin:
             f"{better} by {abs(self.step.bpb):.5f} bpb, {nats}{abs(self.step.per_byte):.5f} nats per byte"
         )
 
+    @property
+    def untested(self) -> str:
+        """Why there is no test: a side has one seed, or its seeds have one value."""
+        single = [side.n for side in (self.ours, self.record.sample) if side.n < 2]
+        return "one seed on a side: no test" if single else "no spread over the seeds: no test"
+
+    def advice(self, otherwise: str) -> str:
+        """What would change a ruling: seeds help only a score that is better than the record's."""
+        worse = "more seeds do not help a score that is worse; hand it in off the record track"
+        return otherwise if self.step.bpb > 0 else worse
+
 
 def margin(case: Case) -> Margin | None:
     """The margin of a claim; None where it states no score, or where no record came before it."""

@@ -4,7 +4,8 @@ Law    Code bytes plus compressed model bytes, at most 16,000,000 decimal (READM
        code size that the log prints (#1835, #1959); #1412 was merged after its code was packed later.
 Look   Two counts over all claimed seeds: the largest total that the logs print, and the logged model
        plus the script as committed. Over in both: fail. Only the log over: a ruling is needed. Only the
-       committed script over (it is counted compressed): a note. Executed siblings are A02's.
+       committed script over (it is counted compressed): a note. A logged total that counts no code decides
+       nothing: with the committed script over, a ruling is needed. Executed siblings are A02's.
 Blind  The weights are almost never in the folder: the model's size is the log's word.
 """
 
@@ -46,14 +47,18 @@ def check(case: Case) -> Assessment:
     unmet = [*logs_of_the_claim(case), *without_training(case)]
     unmet += [Unmet(f"{c.run.file} prints no artifact size", "log the artifact's size") for c in silent]
     if not counted:
-        return Assessment(unmet=tuple(unmet))
+        return Assessment(unmet=(*unmet, *_admitted(case)))
     findings, notes = [], []
     for c in counted:
         over_log, over_committed = (c.logged or 0) > CAP, (c.committed or 0) > CAP
         if over_log:
             findings.append(_over(case, c, both=over_committed))
+        elif over_committed and c.codeless:
+            findings.append(_uncounted(c))
         elif over_committed:
             notes.append(_committed(c))
+        if c.odd_sum:
+            notes.append(_odd(c))
     largest = max(counted, key=lambda c: c.logged or 0)
     findings.sort(key=lambda f: f.law.disputed)
     return Assessment(tuple(findings), tuple(unmet), tuple(notes), (_logged(largest, len(counted)),))
@@ -73,6 +78,37 @@ def _committed(c: Count) -> Evidence:
     told = f", logged as {c.code:,}" if c.code is not None else ""
     says = f"{name_of(c.run)}: {c.committed:,} bytes with the script as committed ({c.script:,}{told})"
     return Evidence(Kind.COMPUTED, says, Where(c.run.file))
+
+
+def _odd(c: Count) -> Evidence:
+    parts = f"its model {c.model:,} plus its code {c.code:,}"
+    says = f"{name_of(c.run)}: the log's total {c.logged:,} is not {parts}"
+    line = c.run.total_size
+    return Evidence(Kind.LOG, says, line.where(c.run.file) if line is not None else Where(c.run.file))
+
+
+def _admitted(case: Case) -> tuple[Unmet, ...]:
+    """The author's own word that the artifact is over the cap, where no log tells the size."""
+    stated = case.submission.claims.bytes_total
+    if stated is None or stated.value <= CAP:
+        return ()
+    return (
+        Unmet(
+            f"submission.json itself states {stated.value:,} bytes, over the cap", "log the artifact's size"
+        ),
+    )
+
+
+def _uncounted(c: Count) -> Finding:
+    return Finding(
+        f"{name_of(c.run)}: the logged total of {c.logged:,} bytes is the model alone; with the script as "
+        f"committed ({c.script:,}) it is {c.committed:,}, over {CAP:,}",
+        Certainty.SHOWN,
+        LOGGED_SIZE,
+        (_logged(c, 1), _committed(c)),
+        "let the log count the code in the form in which it is handed in",
+        PRECEDENTS,
+    )
 
 
 def _over(case: Case, c: Count, *, both: bool) -> Finding:
@@ -115,6 +151,26 @@ RULE = Rule(
             "with the script as committed",
         ),
         Example(
+            "A total that counts no code, with a script that does not fit beside it.",
+            specimen.folder(
+                specimen.log(model=15_999_900).replace(
+                    f"quantized+brotli: {15_999_900 + _CODE} bytes", "quantized+brotli: 15999900 bytes"
+                )
+            ),
+            Verdict.NEEDS_RULING,
+            "is the model alone",
+        ),
+        Example(
+            "A total that its own log does not add up to is noted.",
+            specimen.folder(
+                specimen.log(model=15_900_000).replace(
+                    f"quantized+brotli: {15_900_000 + _CODE} bytes", "quantized+brotli: 15912345 bytes"
+                )
+            ),
+            Verdict.PASS,
+            "is not its model 15,900,000 plus its code",
+        ),
+        Example(
             "The same artifact packed after the run: only the log is over.",
             specimen.folder(specimen.log(model=15_990_000, code=78_000)),
             Verdict.NEEDS_RULING,
@@ -143,6 +199,12 @@ RULE = Rule(
             ),
             Verdict.FAIL,
             "seed 7",
+        ),
+        Example(
+            "The author's own word for too many bytes is told, and is no log.",
+            specimen.folder(submission=specimen.claim(bytes_total=16_855_808)),
+            Verdict.UNDETERMINED,
+            "itself states 16,855,808 bytes",
         ),
         Example(
             "Without a log nothing shows the size.",

@@ -4,7 +4,7 @@ Law    Records run on 8xH100, the SXM variant (README). Organisers refused singl
        (#2103, #1959).
 Look   World size and GPU name in each claimed log. Another GPU or world size: fail. The same chip in
        another board (H100 NVL and PCIe, H200; #39 was accepted on H200): a ruling is needed. No GPU name
-       but a world size of 8: pass with a note.
+       but a world size of 8: pass with a note, unless README or submission.json name eight others.
 Blind  71 % of logs print no GPU name; a log can be made on one machine and timed on another.
 """
 
@@ -31,10 +31,15 @@ from golf_audit.model import (
     Where,
 )
 from golf_audit.premises import logs_of_the_claim, name_of, names, on_record, training_run
-from golf_audit.submission import Case
+from golf_audit.submission import Case, Submission
+from golf_audit.text import lines
 from golf_audit.trainlog import Reading, Run
 
 WORLD = 8
+_OTHER_GPUS = re.compile(
+    r"\b8 ?[xX\u00d7] ?(?:NVIDIA |AMD |Tesla )?(?:A10G?|A40|A100|A800|A6000|B[123]00|GB\d{2,3}|H20|H800|L4"
+    r"|L20Z?|L40S?|V100|T4|P100|RTX ?\d{4}|MI\d{3}X?)\b"
+)
 PRECEDENTS = (
     Precedent(2103, "closed", "one H100"),
     Precedent(1959, "closed", "four H100"),
@@ -62,12 +67,29 @@ def check(case: Case) -> Assessment:
         elif not _is_sxm(run.gpu.value):
             message = f"{name_of(run)}: {run.gpu.value}, not the H100 SXM"
             findings.append(_finding(message, disputed(HARDWARE), run, run.gpu))
-    notes = [
-        Evidence(Kind.LOG, f"no GPU name in the log of {name_of(run)}", Where(run.file)) for run in unnamed
-    ]
+    notes = []
+    if unnamed:
+        unmet += _elsewhere(case.submission)
+        files = ", ".join(dict.fromkeys(run.file for run in unnamed))
+        notes.append(Evidence(Kind.LOG, f"no GPU name in {files}", Where(unnamed[0].file)))
+    if findings or not runs or any(run.world_size is None for run in runs):
+        return Assessment(tuple(findings), tuple(unmet), tuple(notes))
     gpus = sorted({run.gpu.value for run in runs if run.gpu is not None})
     says = f"world size {WORLD}, {' and '.join(gpus) or 'GPU not named'}: {names(runs)}"
-    return Assessment(tuple(findings), tuple(unmet), tuple(notes), (Evidence(Kind.LOG, says),))
+    return Assessment((), tuple(unmet), tuple(notes), (Evidence(Kind.LOG, says),))
+
+
+def _elsewhere(submission: Submission) -> list[Unmet]:
+    """The folder's own word for eight GPUs of another kind, where no log names them."""
+    found = []
+    for file in submission.tree.matching(".md", ".json"):
+        for number, line in lines(file.text.text if file.text is not None else ""):
+            match = _OTHER_GPUS.search(line)
+            if match is not None:
+                says = f"{file.path}:{number} says {match.group()}, and the logs do not name the GPU"
+                found.append(Unmet(says, "log the GPU's name (nvidia-smi)"))
+                break
+    return found
 
 
 def _runs(case: Case) -> tuple[Run, ...]:
@@ -112,6 +134,12 @@ RULE = Rule(
             specimen.folder(specimen.log(gpu=None)),
             Verdict.PASS,
             "GPU not named",
+        ),
+        Example(
+            "Eight GPUs of another kind, by the folder's own word: the log has to name them.",
+            specimen.folder(specimen.log(gpu=None), files={"README.md": "## Results (8x L20Z 80GB)\n"}),
+            Verdict.UNDETERMINED,
+            "README.md:1 says 8x L20Z",
         ),
         Example("One H100.", specimen.folder(specimen.log(world=1)), Verdict.FAIL, "world size 1"),
         Example(

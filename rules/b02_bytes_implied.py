@@ -4,6 +4,7 @@ Law    The score is bits per byte of the validation text; changes to tokenizer o
        is calculated correctly (README). The split is fixed: 151.08 million bytes.
 Look   bytes = loss / ln 2 * tokens / bpb on the claimed line. Without a token count, the ratio loss / bpb
        against the constant of the run's tokenizer. Within 0.3 %: pass. A factor with a known cause: fail.
+       A claimed line whose loss and bpb fit each other otherwise than on the run's other lines: a note.
 Blind  Mixtures that print a bpb of another metric; a wrong table that happens to sum to the right total.
        A count under 99 % is a partial split: B04. Byte fallback tables (1.210) are B01's.
 """
@@ -17,6 +18,7 @@ from golf_audit import specimen
 from golf_audit.bpb import (
     CANONICAL_BYTES,
     PARTIAL,
+    SUBSET_SHIFT,
     TOKENIZERS,
     Factor,
     factor_of,
@@ -48,6 +50,8 @@ PRECEDENTS = (
     Precedent(1576, "closed", "the same"),
     Precedent(2138, "withdrawn", "CaseOps without its sidecar: 0.9796 became 1.0672"),
 )
+EVEN = 2e-4
+"""Relative: 1,738 of 1,817 logs with several such lines lie within it; most others score a part."""
 _MIXTURE = re.compile(r"ppm|mix(?!ed)|n-?gram|cache|slot|blend|tilt", re.IGNORECASE)
 
 
@@ -63,8 +67,10 @@ def check(case: Case) -> Assessment:
     findings: list[Finding] = []
     unmet = list(logs_of_the_claim(case))
     basis: list[Evidence] = []
+    notes: list[Evidence] = []
     for line in case.submission.support.lines:
         pair = loss_beside(line.run, line.final)
+        notes += _uneven(line.run, pair)
         if pair is None or pair.loss is None:
             message = f"{name_of(line.run)}: the claimed line prints no loss"
             unmet.append(Unmet(message, "log val_loss beside val_bpb"))
@@ -90,7 +96,24 @@ def check(case: Case) -> Assessment:
                     "B01 reads the byte table; golf-audit trace FOLDER counts the bytes again",
                 )
             )
-    return Assessment(tuple(findings), tuple(unmet), basis=tuple(basis))
+    return Assessment(tuple(findings), tuple(unmet), tuple(notes), tuple(basis))
+
+
+def _uneven(run: Run, pair: Final | None) -> list[Evidence]:
+    """A loss and a bpb that fit each other otherwise than on the run's other lines of eight decimals."""
+    if pair is None or pair.loss is None or pair.decimals < 6:
+        return []
+    ratio = pair.loss / pair.bpb
+    others = [f for f in run.finals if f.loss is not None and f.decimals >= 6 and f.key == pair.key]
+    far = max(others, key=lambda f: abs((f.loss or 0.0) / f.bpb / ratio - 1), default=pair)
+    other = (far.loss or 0.0) / far.bpb
+    if not EVEN < abs(other / ratio - 1) < SUBSET_SHIFT:
+        return []
+    says = (
+        f"{name_of(run)}: loss / bpb is {ratio:.5f} on the claimed line and {other:.5f} on {far.name} "
+        f"(line {far.line}); over the same text one run prints one ratio"
+    )
+    return [Evidence(Kind.COMPUTED, says, pair.where(run.file))]
 
 
 def _counting(run: Run, pair: Final) -> Counting | None:
@@ -175,6 +198,17 @@ RULE = Rule(
             specimen.folder(specimen.log(tokens=9_662_464)),
             Verdict.UNDETERMINED,
             "see B04",
+        ),
+        Example(
+            "A claimed line whose bpb does not fit its loss as the line before it does is noted.",
+            specimen.folder(
+                specimen.log().replace(
+                    f"val_bpb:{1.0801:.8f} eval_time:412000ms", "val_bpb:1.07910000 eval_time:412000ms"
+                ),
+                submission=specimen.claim(1.0791),
+            ),
+            Verdict.PASS,
+            "one run prints one ratio",
         ),
         Example("No log, no figures.", specimen.folder(), Verdict.UNDETERMINED, "no training log"),
     ),

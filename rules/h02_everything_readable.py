@@ -2,8 +2,8 @@
 
 Law    The artifact must be fully self-contained and reproducible (README); what cannot be read cannot
        be reviewed. Rules on the order of events cannot pass where they depend on an unread part.
-Look   Payloads that could not be peeled, Python that could not be parsed, compiled or pickled code,
-       native sources (C, C++, CUDA, Rust, Triton stays Python), links, absent or oversized files.
+Look   Payloads that could not be peeled, Python that could not be parsed, compiled code (by name or first
+       bytes), pickles, native sources (C, C++, CUDA, Rust), links, absent or oversized files.
 Blind  What a readable file does with data that is not in the folder.
 """
 
@@ -16,6 +16,8 @@ from golf_audit.model import Assessment, Evidence, Example, Fault, Kind, Rule, S
 from golf_audit.submission import Case
 
 COMPILED = (".so", ".pyc", ".pyd", ".dll", ".dylib", ".o", ".a", ".exe", ".whl", ".egg", ".jar", ".wasm")
+EXECUTABLE = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe", b"\0asm")
+"""First bytes of a program for Linux, macOS (three forms) and WebAssembly."""
 PICKLED = (".pkl", ".pickle", ".joblib", ".dill")
 NATIVE = (".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".cuh", ".rs", ".go", ".zig")
 READ = (".py", ".json", ".md", ".sh", ".log", ".txt", ".out", ".stdout", ".toml", ".yml", ".yaml")
@@ -42,7 +44,7 @@ def _obstacle(file: File) -> str:
     """Why this file cannot be read as code or text; "" for what was read and for plain data."""
     if file.sort is not Sort.FILE:
         return f"a {file.sort.value}, not followed"
-    if file.suffix in COMPILED:
+    if file.suffix in COMPILED or _is_program(file.data or b""):
         return "compiled code"
     if file.suffix in PICKLED:
         return "a pickle, never loaded"
@@ -51,6 +53,10 @@ def _obstacle(file: File) -> str:
     if file.suffix in READ and file.data is None:
         return "absent from the clone or too large to read"
     return ""
+
+
+def _is_program(data: bytes) -> bool:
+    return data.startswith(EXECUTABLE) or (data.startswith(b"MZ") and b"\0" in data[:64])
 
 
 def _place(fault: Fault) -> str:
@@ -88,6 +94,13 @@ RULE = Rule(
             Verdict.UNDETERMINED,
             "fast_scorer.so: compiled code",
         ),
+        Example(
+            "A program is named by its first bytes, whatever it is called.",
+            _with(**{"runtime/score": "\x7fELF\x02\x01\x01\0"}),
+            Verdict.UNDETERMINED,
+            "runtime/score: compiled code",
+        ),
+        Example("A note that begins with MZ is text.", _with(**{"notes": "MZ is not a zip\n"}), Verdict.PASS),
         Example(
             "A scorer in C is named: the engines follow Python.",
             _with(**{"ngram_state.c": "int tilt(int t) { return t; }\n"}),

@@ -3,11 +3,13 @@
 Law    README.md, submission.json, a train log made by the script, and a train_gpt.py that compiles and
        runs within the folder; without them a submission is not accepted (README).
 Look   The files by their names, the log by its content, the script by parsing it and by the modules
-       that it imports. A script under another name stands in for train_gpt.py with a note.
+       that it imports. A script that trains stands in for train_gpt.py under another name, with a note.
 Blind  Whether the script runs: packages, data and hardware are not here.
 """
 
 from __future__ import annotations
+
+import re
 
 from golf_audit import specimen
 from golf_audit.law import COMPILES, FILES
@@ -28,33 +30,49 @@ from golf_audit.packages import WELL_KNOWN, declared, executed_layers, outside_i
 from golf_audit.submission import Case
 
 SCRIPT = "train_gpt.py"
+_LISTED = 12  # file names in the evidence of a missing file
+_GRADIENT = re.compile(r"\.backward\(|value_and_grad|\boptim|\bgrad\(")
 
 
 def check(case: Case) -> Assessment:
     submission = case.submission
     findings: list[Finding] = []
     notes: list[Evidence] = []
+    there = _listing(list(submission.tree.files))
     names = {path.lower() for path in submission.tree.files}
     if not any(name.rsplit("/", 1)[-1].startswith("readme") for name in names):
-        findings.append(_missing("README.md", "explain the submission in a README.md"))
+        findings.append(_missing("README.md", there, "explain the submission in a README.md"))
     if submission.claims.file is None:
-        findings.append(_missing("submission.json", "add it, as in the example runs"))
+        findings.append(_missing("submission.json", there, "add it, as in the example runs"))
     if not any(log.runs for log in submission.logs):
-        findings.append(_missing("a train log", "add the log that the script wrote, for each claimed seed"))
+        change = "add the log that the script wrote, for each claimed seed"
+        findings.append(_missing("a train log", there, change))
     entry = submission.sources.entry
-    if entry is None:
-        findings.append(_missing(SCRIPT, "add the script that was run"))
+    if entry is None or not (entry.rsplit("/", 1)[-1].startswith("train_gpt") or _trains(case)):
+        findings.append(_missing(SCRIPT, there, "add the script that was run"))
     else:
         findings += _script(case, entry)
         if entry != SCRIPT:
             notes.append(Evidence(Kind.FILE, f"{entry} stands in for {SCRIPT}", Where(entry)))
+    if findings:
+        return Assessment(tuple(findings), notes=tuple(notes))
     basis = Evidence(Kind.FILE, f"README, submission.json, a train log and {entry}, which compiles")
-    return Assessment(tuple(findings), notes=tuple(notes), basis=(basis,))
+    return Assessment(notes=tuple(notes), basis=(basis,))
 
 
-def _missing(what: str, to_change: str) -> Finding:
-    evidence = Evidence(Kind.FILE, f"no {what} in the folder")
+def _listing(paths: list[str]) -> str:
+    more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
+    return f"the folder holds {', '.join(paths[:_LISTED]) or 'nothing'}{more}"
+
+
+def _missing(what: str, there: str, to_change: str) -> Finding:
+    evidence = Evidence(Kind.FILE, there)
     return Finding(f"{what} is missing", Certainty.SHOWN, FILES, (evidence,), to_change)
+
+
+def _trains(case: Case) -> bool:
+    """True when what a run executes takes gradients: a script that only prepares data is no train_gpt.py."""
+    return any(_GRADIENT.search(layer.text) for layer in executed_layers(case.submission.sources))
 
 
 def _script(case: Case, entry: str) -> list[Finding]:
@@ -134,6 +152,18 @@ RULE = Rule(
             "submission.json is missing",
         ),
         Example("No log.", specimen.folder(), Verdict.FAIL, "train log is missing"),
+        Example(
+            "A script that trains stands in under any name.",
+            _with(**{SCRIPT: None, "run_mdlm.py": specimen.SCRIPT + "OPT = torch.optim.AdamW([])\n"}),
+            Verdict.PASS,
+            "run_mdlm.py stands in",
+        ),
+        Example(
+            "A script that only prepares data is no train_gpt.py.",
+            _with(**{SCRIPT: None, "retokenize.py": "import sys\nprint(sys.argv)\n"}),
+            Verdict.FAIL,
+            "train_gpt.py is missing",
+        ),
         Example("An empty script.", _with(**{SCRIPT: ""}), Verdict.FAIL, "train_gpt.py is empty"),
         Example(
             "A script that does not compile.",

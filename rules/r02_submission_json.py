@@ -35,8 +35,10 @@ def check(case: Case) -> Assessment:
     findings = [_unreadable(fault) for fault in claims.faults if claims.raw is None]
     findings += [_required(claims.file, problem) for problem in claims.problems if problem.required]
     notes = [_evidence(claims.file, problem) for problem in claims.problems if not problem.required]
+    if findings:
+        return Assessment(tuple(findings), notes=tuple(notes))
     basis = Evidence(Kind.CLAIM, f"{claims.file} is a JSON object and states a score", Where(claims.file))
-    return Assessment(tuple(findings), notes=tuple(notes), basis=(basis,))
+    return Assessment(notes=tuple(notes), basis=(basis,))
 
 
 def _evidence(file: str, problem: SchemaProblem) -> Evidence:

@@ -29,6 +29,7 @@ from golf_audit.model import (
 )
 from golf_audit.submission import Case
 from golf_audit.support import Unmatched, agrees
+from golf_audit.trainlog import Final, Run
 
 PRECEDENTS = (Precedent(86, "accepted", "found later: its only log belongs to an older run"),)
 _ASK = "say which run the number comes from, and add its log"
@@ -36,6 +37,8 @@ _ASK = "say which run the number comes from, and add its log"
 
 def check(case: Case) -> Assessment:
     claims, support = case.submission.claims, case.submission.support
+    if claims.file is None:
+        return Assessment(not_applicable="there is no submission.json; see R01")
     if claims.bpb is None:
         return Assessment(unmet=(Unmet("submission.json states no score to compare", "state val_bpb"),))
     stated = Evidence(Kind.CLAIM, f"claims {claims.bpb.text}", claims.bpb.where(claims.file or ""))
@@ -57,8 +60,18 @@ def check(case: Case) -> Assessment:
         )
     if findings:
         return Assessment(tuple(findings), notes=tuple(notes))
-    missing = Unmet(f"no log shows a result after quantisation to compare {claims.bpb.text} with", _ASK)
+    best = min((final.bpb for _, final in _quantised(case)), default=None)
+    if best is not None:  # the claim equals a score before quantisation, and is no better than after it
+        says = f"{claims.bpb.text} is a score before quantisation; after it the logs show {best}"
+        return Assessment(notes=tuple(notes), basis=(Evidence(Kind.LOG, says), stated))
+    what = "no log shows a result after quantisation" if case.submission.logs else "the folder holds no log"
+    missing = Unmet(f"{what} to compare {claims.bpb.text} with", _ASK)
     return Assessment(unmet=(missing,), notes=tuple(notes))
+
+
+def _quantised(case: Case) -> list[tuple[Run, Final]]:
+    runs = [run for log in case.submission.logs for run in log.runs]
+    return [(run, final) for run in runs for final in run.finals if final.stage == "post"]
 
 
 def _better_than_the_logs(case: Case, stated: Evidence) -> Iterator[Finding]:
@@ -69,10 +82,8 @@ def _better_than_the_logs(case: Case, stated: Evidence) -> Iterator[Finding]:
     for missed in support.unmatched if support.verdict != "exact" else ():
         results = [
             (run, final)
-            for log in case.submission.logs
-            for run in log.runs
-            for final in run.finals
-            if final.stage == "post" and missed.seed in (None, run.any_seed, run.seed_from_name)
+            for run, final in _quantised(case)
+            if missed.seed in (None, run.any_seed, run.seed_from_name)
         ]
         best = min(results, key=lambda pair: pair[1].bpb, default=None)
         if best is None or missed.claimed.value >= best[1].bpb or agrees(best[1].bpb, missed.claimed):
@@ -126,7 +137,8 @@ def _among_own_figures(claims: Claims) -> Iterator[Evidence]:
     if mean is None or claims.bpb is None or agrees(mean, claims.bpb):
         return
     which = "the best of" if agrees(min(own), claims.bpb) else "not the mean of"
-    yield Evidence(Kind.CLAIM, f"{claims.bpb.text} is {which} {len(own)} seeds; their mean is {mean:.5f}")
+    exact = f"{mean:.{max(5, claims.bpb.decimals)}f}"
+    yield Evidence(Kind.CLAIM, f"{claims.bpb.text} is {which} {len(own)} seeds; their mean is {exact}")
 
 
 _SEEDS = {42: 1.0799, 7: 1.0801, 314: 1.0803}
@@ -180,6 +192,8 @@ RULE = Rule(
         Example(
             "A digit lost: outside its own seeds.", _three(0.1080), Verdict.FAIL, "outside its own figures"
         ),
-        Example("No log to compare with.", specimen.folder(), Verdict.UNDETERMINED, "no log shows"),
+        Example(
+            "No log to compare with.", specimen.folder(), Verdict.UNDETERMINED, "the folder holds no log"
+        ),
     ),
 )

@@ -42,24 +42,20 @@ def check(case: Case) -> Assessment:
     found = margin(case)
     if found is None:
         return Assessment(unmet=(*logs_of_the_claim(case), Unmet("no score is stated", "state val_bpb")))
-    if found.step.per_token is None:
-        return Assessment(
-            unmet=(Unmet("no claimed line prints a loss, so nats are not known", "log val_loss"),)
-        )
+    if found.step.per_token is None and found.step.bpb > 0:
+        missing = Unmet("no claimed line prints a loss, so nats per token are not known", "log val_loss")
+        return Assessment(unmet=logs_of_the_claim(case) or (missing,))
     test = found.beyond_readme
-    p = (
-        f"p = {test.p:.4f} that it exceeds {README_NATS} nats"
-        if test is not None
-        else "one seed on a side: no test"
-    )
-    says = f"{found.says}; {found.step.per_token:.4f} of the README's {README_NATS} nats, {p}"
+    p = f"one-sided Welch against that step p = {test.p:.4f}" if test is not None else found.untested
+    says = f"{found.says}; the README asks for {README_NATS} nats per token better, {p}"
     evidence = (
         Evidence(Kind.COMPUTED, says),
         Evidence(Kind.TABLE, f"{found.record.name}: {found.record.source}"),
     )
-    if found.step.per_token >= README_NATS and test is not None and test.p < README_P:
+    enough = found.step.per_token is not None and found.step.per_token >= README_NATS
+    if enough and test is not None and test.p < README_P:
         return Assessment(basis=evidence)
-    change = "more seeds narrow the test; a smaller step is judged by the practice of S02"
+    change = found.advice("more seeds narrow the test; a smaller step is judged by the practice of S02")
     return Assessment((Finding(says, Certainty.SHOWN, README_SIGNIFICANCE, evidence, change, PRECEDENTS),))
 
 
@@ -82,7 +78,13 @@ RULE = Rule(
             "A real step of half the margin.",
             _seeds(1.0555, 1.0556, 1.0557),
             Verdict.NEEDS_RULING,
-            "of the README's",
+            "the README asks for 0.005 nats",
+        ),
+        Example(
+            "A claim that is worse than the record needs no log to tell.",
+            specimen.folder(submission=specimen.claim(1.2)),
+            Verdict.NEEDS_RULING,
+            "worse by",
         ),
         Example("One seed cannot be tested.", _seeds(1.0400), Verdict.NEEDS_RULING, "no test"),
         Example(

@@ -46,8 +46,8 @@ def check(case: Case) -> Assessment:
     test = found.any_at_all
     p = (
         f"one-sided Welch p = {test.p:.3f} (t {test.t:.2f}, df {test.df:.1f})"
-        if test
-        else "one seed on a side: no test"
+        if test is not None
+        else found.untested
     )
     says = f"{found.says}; {p}"
     evidence = (
@@ -61,7 +61,16 @@ def check(case: Case) -> Assessment:
     if test is not None and test.p < PRACTICE_P:
         return Assessment(basis=evidence)
     return Assessment(
-        (Finding(says, Certainty.SHOWN, PRACTICE_SIGNIFICANCE, evidence, "add seeds", PRECEDENTS),)
+        (
+            Finding(
+                says,
+                Certainty.SHOWN,
+                PRACTICE_SIGNIFICANCE,
+                evidence,
+                found.advice("add seeds"),
+                PRECEDENTS,
+            ),
+        )
     )
 
 
