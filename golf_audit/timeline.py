@@ -144,6 +144,7 @@ class Score(Event):
     state: frozenset[int]  # ids of Adapt and Calibrate events
     normalised: bool = True  # from a full softmax, or a mixture known to be renormalised
     consults_target: bool = False  # the target entered a key, gate or mixture before it was scored
+    smoothed: bool = False  # the mixture has the form (count + c * p) / (total + c)
     table: frozenset[int] = frozenset()  # ids of Adapt events on lookup tables that were mixed in
 
 

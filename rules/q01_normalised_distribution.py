@@ -35,7 +35,7 @@ def _finding(case: Case, score: Score) -> Finding:
     timeline = case.submission.timeline
     tables = [e for e in (timeline.by_id[i] for i in sorted(score.table)) if isinstance(e, Adapt)]
     gold = not score.normalised
-    hashed = gold and any(table.kind == "table" for table in tables)
+    hashed = gold and not score.smoothed and any("table" in table.parameters for table in tables)
     message = (
         f"the score ({place(score.where)}) mixes the realised token's probability with counts of a table filled "
         f"with validation tokens ({place(tables[0].where)}); no distribution over the vocabulary is formed"

@@ -9,7 +9,7 @@ from typing import Any
 
 from golf_audit.static.machine import DeadPathError, Machine
 from golf_audit.static.values import (
-    NONE, Alt, Bound, Cls, Dct, Env, Fn, Ix, Lib, Lst, Method, Obj, Own, Sc, Space, Super, Taint, Text, Tok, Unk,
+    NONE, Alt, Blend, Bound, Cls, Cnt, Dct, Env, Fn, Ix, Lib, Lst, Method, Obj, Own, Sc, Space, Super, Taint, Text, Tok, Unk,
     Value, capped, known, union,
 )  # fmt: skip
 from golf_audit.timeline import Stream
@@ -120,6 +120,8 @@ class Expressions(Machine):
         value = self.eval(chain[-1].left)
         for link in reversed(chain):
             value = self.binary(link, link.op, value, self.eval(link.right))
+            if isinstance(link.op, ast.Div) and isinstance(value, Unk) and _smoothed(link):
+                self.smoothed |= {a.site for a in value.taint if isinstance(a, Blend)}
         return value
 
     def binary(self, node: ast.AST, op: ast.operator, left: Value, right: Value) -> Value:
@@ -488,6 +490,8 @@ class Expressions(Machine):
         found = self.any_element(value)
         if found is None:
             return Unk(frozenset(Ix(*m) for m in marks) | facts)
+        if facts and (known(found) or isinstance(found, Unk) and not found.roots):
+            return Unk(capped(self.marked(self.taint(found), marks) | facts))
         return self.marked_value(found, marks)
 
     def dict_item(self, value: Dct, index: Value, default: Value = MISSING) -> Value:
@@ -498,8 +502,7 @@ class Expressions(Machine):
         facts = value.taint | self.taint(index)
         found = value.rest
         if not self.hashable(index):
-            for item in list(value.items.values())[:40]:
-                found = item if found is None else self.join(found, item)
+            found = self.one_of([found, *list(value.items.values())[:40]])
         if found is None and value.default is not None:
             made = self.call(value.default, [], {}, None)
             self.store_key(value, index, made)
@@ -512,6 +515,11 @@ class Expressions(Machine):
             return Unk(facts)
         if isinstance(found, Unk) and (value.taint or self.taint(index)) and not found.roots:
             return Unk(capped(self.marked(found.taint, self.marks_of(facts)) | value.taint), found.kind, base=found)
+        counts = frozenset(a for a in value.taint if isinstance(a, Cnt))
+        if counts and isinstance(found, Dct):
+            found.taint |= counts  # a table of tables
+        if known(found) and any(isinstance(a, (Tok, Cnt)) for a in facts):
+            return Unk(facts, "number" if isinstance(found, (int, float)) else "")
         return self.marked_value(found, self.marks_of(facts))
 
     def call(self, fn: Value, args: list[Value], keywords: dict[str, Value], node: ast.AST | None) -> Value:
@@ -586,6 +594,18 @@ class Expressions(Machine):
         """A copy: no longer a view of parameters, but it remembers whose it is."""
         own = frozenset(Own(root.find().number) for root in value.roots)
         return Unk(capped(self.taint(value) | own), kind or value.kind, parts=value.parts)
+
+
+def _smoothed(node: ast.BinOp) -> bool:
+    """True for (count + c * p) / (total + c): the counts are smoothed by the model (Dirichlet)."""
+    above, below = node.left, node.right
+    if not all(isinstance(side, ast.BinOp) and isinstance(side.op, ast.Add) for side in (above, below)):
+        return False
+    factors: set[str] = set()
+    for term in (above.left, above.right):  # type: ignore[attr-defined]
+        if isinstance(term, ast.BinOp) and isinstance(term.op, ast.Mult):
+            factors |= {ast.unparse(term.left), ast.unparse(term.right)}
+    return bool(factors & {ast.unparse(below.left), ast.unparse(below.right)})  # type: ignore[attr-defined]
 
 
 def _plain(index: slice) -> bool:

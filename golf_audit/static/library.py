@@ -428,6 +428,14 @@ class Library(Files):
             self._set_element(args[0], Unk(), args[1])
         return None
 
+    def gathered(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """torch.distributed.gather(tensor, list)."""
+        into = args[1] if len(args) > 1 else keywords.get("gather_list")
+        for option in into.options if isinstance(into, Alt) else (into,):
+            if isinstance(option, Lst):
+                self._set_element(option, Unk(), args[0])
+        return None
+
     def same_on_ranks(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         return None
 
@@ -537,6 +545,7 @@ _BY_NAME: dict[str, Handler] = {
     "torch.no_grad": Library.no_grad, "torch.inference_mode": Library.no_grad, "torch.enable_grad": Library.enable_grad,
     "torch.set_grad_enabled": Library.set_grad, "torch.autograd.grad": Library.gradient,
     "torch.autograd.backward": Library.run_backward, "copy.deepcopy": Library.deep_copy, "copy.copy": Library.same,
+    "torch.distributed.gather": Library.gathered, "torch.distributed.gather_object": Library.gathered,
     "functools.partial": Library.partial, "numpy.add.at": Library.table_add, "sys.exit": Library.stop,
     "os._exit": Library.stop, "collections.defaultdict": Library.default_dict, "collections.Counter": Library.counter,
     "collections.OrderedDict": Library.dicted, "collections.deque": Library.deque, "threading.Thread": Library.thread,

@@ -83,7 +83,8 @@ class Machine:
         self.conditions: list[str] = []
         self.settings: dict[str, str] = {}
         self.disk: dict[str, Slot] = {}
-        self.blends: dict[int, tuple[Where, frozenset[int], tuple[Call, ...], tuple[str, ...]]] = {}
+        self.blends: dict[int, dict[Sc, frozenset[int]]] = {}  # site -> score -> tables it was mixed with
+        self.smoothed: set[int] = set()  # blends of the form (count + c * p) / (total + c)
         self.weak = 0
         self.grad = True
         self.steps = 0
@@ -313,10 +314,10 @@ class Machine:
         """A gold probability is mixed with counts of a table."""
         tables = frozenset(a.event for a in facts if isinstance(a, Cnt))
         site = self.cut(node)
-        old = self.blends.get(site)
-        if old is not None:
-            tables |= old[1]
-        self.blends[site] = (self.where(node), tables, self.calls(), tuple(self.conditions))
+        mixed = self.blends.setdefault(site, {})
+        for atom in facts:
+            if isinstance(atom, Sc):
+                mixed[atom] = mixed.get(atom, frozenset()) | tables
         return frozenset({Blend(site)})
 
     def combined(self, node: ast.AST, taints: list[Taint]) -> Taint:
@@ -324,9 +325,12 @@ class Machine:
         found = union(taints)
         if len(taints) < 2 or not any(isinstance(a, Cnt) for a in found):
             return found
-        scored = [any(isinstance(a, Sc) for a in t) for t in taints]
-        counted = [any(isinstance(a, Cnt) for a in t) for t in taints]
-        if any(s and counted[j] for i, s in enumerate(scored) for j in range(len(taints)) if i != j):
+        kinds = [{type(a) for a in taint} for taint in taints]
+        pairs = [(a, b) for i, a in enumerate(kinds) for j, b in enumerate(kinds) if i != j]
+        # a mask may bring counts to the gold side, a gate the score to the other; a blended loss is only added up
+        if any(
+            Sc in a and Cnt in b and Blend not in a | b and (Sc not in b or Cnt not in a) for a, b in pairs
+        ):
             return found | self.blend(node, found)
         return found
 
@@ -421,10 +425,18 @@ class Machine:
         while base.base is not None:
             base = base.base
             extra |= base.extra
-        found: Value = base.rest
-        for item in base.items or ():
-            found = item if found is None else self.join(found, item, 3)
+        found = self.one_of([*(base.items or ()), base.rest])
         return self.marked_value(found, self.marks_of(extra)) if extra else found
+
+    def one_of(self, values: list[Value]) -> Value:
+        """One of these values; of tensors an alias of all, so that writing to it reaches each."""
+        found: Value = None
+        for value in values:
+            found = value if found is None else self.join(found, value, 3)
+        tensors = [v for v in values if isinstance(v, Unk) and v.kind != "number" and not v.roots]
+        if isinstance(found, Unk) and len(tensors) > 1 and found.kind != "number" and found.base is None:
+            found.base = tuple(tensors[:40])
+        return found
 
     def marked_value(self, value: Value, marks: Marks, depth: int = 4) -> Value:
         """The value, as selected by an index with these marks."""

@@ -201,9 +201,7 @@ class Methods(Calls):
         return Unk(self.taint(receiver) | self.facts_of(args, keywords))
 
     def _any_value(self, value: Dct) -> Value:
-        found = value.rest
-        for item in list(value.items.values())[:60]:
-            found = item if found is None else self.join(found, item)
+        found = self.one_of([value.rest, *list(value.items.values())[:60]])
         if isinstance(found, Unk) and value.taint:
             return Unk(capped(found.taint | value.taint), found.kind, found.roots, found)
         return Unk(value.taint) if found is None else found

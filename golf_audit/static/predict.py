@@ -109,23 +109,27 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
     made: list[Event] = []
     scores: set[int] = set()
     number = max([*by_id, *(p.event for p in run.printed)], default=0)
-    blends = [run.blends[a.site] for a in found.facts if isinstance(a, Blend)]
-    tables = frozenset[int]().union(*(b[1] for b in blends))
-    seen: set[tuple[int, Region]] = set()
+    sites = [a.site for a in found.facts if isinstance(a, Blend)]
+    smoothed = bool(sites) and all(site in run.smoothed for site in sites)
+    seen: set[tuple[int, Region, frozenset[int]]] = set()
     for atom in sorted((a for a in found.facts if isinstance(a, Sc)), key=lambda a: (a.event, sorted(a.marks), sorted(a.cuts))):
         score = by_id[atom.event]
         assert isinstance(score, Score)
         extents = run.extents[score.id]
         region = region_of(frozenset(Tok(e.stream, e.marks | atom.marks, e.cuts | atom.cuts) for e in extents))
-        if (score.id, region) in seen:
+        tables = frozenset[int]().union(*(_mixed_with(run.blends[site], atom) for site in sites))
+        if (score.id, region, tables) in seen:
             continue
-        seen.add((score.id, region))
-        if region == score.region and not blends:
+        seen.add((score.id, region, tables))
+        if region == score.region and not tables:
             scores.add(score.id)
             continue
         number += 1
         made.append(
-            replace(score, id=number, region=region, normalised=not blends, table=score.table | tables)
+            replace(
+                score, id=number, region=region, normalised=not tables, table=score.table | tables,
+                smoothed=smoothed,
+            )  # fmt: skip
         )
         scores.add(number)
     if not scores:
@@ -140,6 +144,19 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
         )
     )  # fmt: skip
     return made
+
+
+def _mixed_with(mixed: dict[Sc, frozenset[int]], score: Sc) -> frozenset[int]:
+    """The tables that a score met at one site; a score that was indexed afterwards is known by its event."""
+    if score in mixed:
+        return mixed[score]
+    return frozenset[int]().union(*(tables for other, tables in mixed.items() if _compatible(other, score)))
+
+
+def _compatible(a: Sc, b: Sc) -> bool:
+    """False when a loop indexes both by different iterations."""
+    loops = {loop: iteration for loop, iteration in a.marks}
+    return a.event == b.event and all(loops.get(loop, iteration) == iteration for loop, iteration in b.marks)
 
 
 __all__ = ["Dep", "Stream", "predict"]

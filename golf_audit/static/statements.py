@@ -10,7 +10,7 @@ from typing import Any
 from golf_audit.static.expressions import MISSING, Expressions
 from golf_audit.static.machine import DeadPathError, Loop, ProgramEndError
 from golf_audit.static.values import (
-    NONE, Alt, Cls, Cnt, Dct, Dep, Env, Grad, Ix, Lib, Lst, Obj, Own, Par, Sc, Taint, Tok, Unk, Value, capped, known,
+    NONE, Alt, Blend, Cls, Cnt, Dct, Dep, Env, Grad, Ix, Lib, Lst, Obj, Own, Par, Sc, Taint, Tok, Unk, Value, capped, known,
 )  # fmt: skip
 from golf_audit.timeline import SOMETIMES, Stream
 
@@ -142,7 +142,7 @@ class Statements(Expressions):
     def _mixed(self, node: ast.AST, old: Taint, new: Taint) -> Taint:
         """A table's value put in the place of a gold probability is a Blend."""
         scored = any(isinstance(a, Sc) for a in old) and not any(isinstance(a, Cnt) for a in old)
-        if scored and any(isinstance(a, Cnt) for a in new):
+        if scored and any(isinstance(a, Cnt) for a in new) and not any(isinstance(a, Blend) for a in new):
             return self.blend(node, old | new)
         return NONE
 
@@ -151,7 +151,7 @@ class Statements(Expressions):
         tokens = frozenset(a for a in index if isinstance(a, Tok) and a.stream is Stream.VAL)
         if not tokens:
             return NONE
-        made = self.adapt(node, "table", tokens, "table")
+        made = self.adapt(node, "a dictionary" if isinstance(holder, Dct) else "a table", tokens, "table")
         return frozenset(Cnt(a.event) for a in made if isinstance(a, Dep))
 
     def _set_key(self, holder: Dct, index: Value, value: Value, node: ast.AST) -> None:

@@ -148,7 +148,8 @@ class Root:
 
 
 class Unk:
-    """An unknown value. `roots`: it is (a view of) these parameters. `base`: it is a view of that tensor.
+    """An unknown value. `roots`: it is (a view of) these parameters. `base`: it is a view of that tensor, or
+    one of those; which is not known.
     `parts`: a text with holes, each hole the taint of what fills it."""
 
     __slots__ = ("base", "detached", "kind", "parts", "roots", "taint")
@@ -158,7 +159,7 @@ class Unk:
         taint: Taint = NONE,
         kind: str = "",
         roots: frozenset[Root] = frozenset(),
-        base: Unk | None = None,
+        base: Unk | tuple[Unk, ...] | None = None,
         parts: tuple[str | Taint, ...] | None = None,
         detached: bool = False,
     ) -> None:
@@ -176,12 +177,15 @@ class Unk:
 
     def absorb(self, taint: Taint) -> None:
         """Add facts in place, also to the tensors that this one is a view of."""
-        holder: Unk | None = self
-        for _ in range(8):
-            if holder is None:
+        waiting: list[Unk] = [self]
+        for _ in range(64):
+            if not waiting:
                 return
-            holder.taint = capped(holder.taint | taint)
-            holder = holder.base
+            holder = waiting.pop()
+            if not taint <= holder.taint:
+                holder.taint = capped(holder.taint | taint)
+            if holder.base is not None:
+                waiting += holder.base if isinstance(holder.base, tuple) else (holder.base,)
 
 
 class Lst:
