@@ -94,8 +94,9 @@ def _calibration(case: Case, run: Run, trained: float, stop: Evidence) -> Iterat
     sources = {phase.data for phase in after} - {"unknown"}
     generated = sources == {"self-generated"}
     on = f"on {' and '.join(sorted(sources))} data" if sources else "(its data is not named)"
+    both = f"{trained + seconds:.1f} s together" if after else f"over {LIMIT_S:.0f} s together"
     yield Finding(
-        f"{name_of(run)}: training {trained:.1f} s, then {length} {on}: over 600 s together",
+        f"{name_of(run)}: training {trained:.1f} s, then {length} {on}: {both}",
         Certainty.SHOWN,
         CALIBRATION_GENERATED if generated else CALIBRATION_TRAIN_DATA,
         (stop, *facts),

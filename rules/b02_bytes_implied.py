@@ -100,10 +100,12 @@ def check(case: Case) -> Assessment:
 
 
 def _uneven(run: Run, pair: Final | None) -> list[Evidence]:
-    """A loss and a bpb that fit each other otherwise than on the run's other lines of eight decimals."""
+    """A claimed loss and bpb that fit neither a known tokenizer nor the run's other exact lines."""
     if pair is None or pair.loss is None or pair.decimals < 6:
         return []
     ratio = pair.loss / pair.bpb
+    if any(abs(ratio / tokenizer.loss_per_bpb - 1) <= EVEN for tokenizer in TOKENIZERS):
+        return []  # it is the other line, of an evaluation that nobody claims, that stands apart
     others = [f for f in run.finals if f.loss is not None and f.decimals >= 6 and f.key == pair.key]
     far = max(others, key=lambda f: abs((f.loss or 0.0) / f.bpb / ratio - 1), default=pair)
     other = (far.loss or 0.0) / far.bpb

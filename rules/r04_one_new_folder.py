@@ -41,7 +41,7 @@ def check(case: Case) -> Assessment:
     others = [folder for folder in diff.folders if folder.rstrip("/") + "/" != inside]
     also = f"; other submission folders: {', '.join(others)}" if others else ""
     finding = Finding(
-        f"{len(stray)} changes besides new files in the folder{also}",
+        f"{len(stray)} change{'s' * (len(stray) != 1)} besides new files in the folder{also}",
         Certainty.SHOWN,
         ONE_FOLDER,
         tuple(_evidence(change) for change in stray[:_LISTED]),

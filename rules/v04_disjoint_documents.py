@@ -54,7 +54,10 @@ def check(case: Case) -> Assessment:
             unmet.append(Unmet(f"{run.file} prints no number of training shards", "log train_shards"))
             continue
         path = run.train_files.value if run.train_files is not None else ""
-        says = f"{name_of(run)}: {run.train_shards.value} training shards" + (f" of {path}" if path else "")
+        shards = run.train_shards.value
+        says = f"{name_of(run)}: {shards} training shard{'s' * (shards != 1)}" + (
+            f" of {path}" if path else ""
+        )
         evidence = Evidence(Kind.LOG, says, run.train_shards.where(run.file))
         if run.train_shards.value == LEAKY_SHARDS and _is_caseops(run):
             findings.append(_finding(case, run, evidence))
