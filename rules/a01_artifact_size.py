@@ -49,14 +49,15 @@ def check(case: Case) -> Assessment:
     if not counted:
         return Assessment(unmet=(*unmet, *_admitted(case)))
     findings, notes = [], []
+    unpacked = [c for c in counted if (c.logged or 0) <= CAP < (c.committed or 0) and not c.codeless]
+    if unpacked:
+        notes.append(_committed(max(unpacked, key=lambda c: c.committed or 0), len(unpacked)))
     for c in counted:
         over_log, over_committed = (c.logged or 0) > CAP, (c.committed or 0) > CAP
         if over_log:
             findings.append(_over(case, c, both=over_committed))
         elif over_committed and c.codeless:
             findings.append(_uncounted(c))
-        elif over_committed:
-            notes.append(_committed(c))
         if c.odd_sum:
             notes.append(_odd(c))
     largest = max(counted, key=lambda c: c.logged or 0)
@@ -74,9 +75,10 @@ def _logged(c: Count, of: int) -> Evidence:
     return Evidence(Kind.LOG, f"{c.logged:,} bytes as logged, {which}: {side} the cap", where)
 
 
-def _committed(c: Count) -> Evidence:
+def _committed(c: Count, of: int = 1) -> Evidence:
     told = f", logged as {c.code:,}" if c.code is not None else ""
-    says = f"{name_of(c.run)}: {c.committed:,} bytes with the script as committed ({c.script:,}{told})"
+    which = f"largest of {of} seeds ({name_of(c.run)})" if of > 1 else name_of(c.run)
+    says = f"{which}: {c.committed:,} bytes with the script as committed ({c.script:,}{told})"
     return Evidence(Kind.COMPUTED, says, Where(c.run.file))
 
 
