@@ -346,6 +346,7 @@ EVASIONS = {
     "a name that a branch changes": "import os\nc = 'x = 1'\nif os.environ.get('A'):\n"
     "    c = load()\nexec(c)",
     "a name that a loop variable shadows": "c = 'x = 1'\nfor c in load():\n    exec(c)",
+    "a function that is also called with a constant": "def f(c): exec(c)\nf('x = 1')\nf(load())",
     "a name that a parameter shadows": "c = 'x = 1'\ndef f(c): exec(c)\nf(load())",
     "a name of an enclosing function": "c = 'x = 1'\ndef f():\n    c = load()\n"
     "    def g(): exec(c)\n    g()\nf()",
@@ -437,6 +438,10 @@ GREEDY = {
     "a list that doubles": "x = [1]\n" + "x = x + x\n" * 60 + "exec(str(x))",
     "a loop in a loop in a loop": "for a in [1] * 2000:\n for b in [1] * 2000:\n"
     "  for c in [1] * 2000:\n   exec(d)",
+    "a chain of 60 calls in 12 functions that call each other in a chain": (
+        "".join(f"def f{n}(x): return f{n + 1}(x{'.strip()' * 60})\n" for n in range(12))
+        + "def f12(x): exec(x)\nf0(load())"
+    ),
     "functions that call each other": "def f(x): return g(x)\ndef g(x): return f(x)\nexec(f('a'))",
     "a range of a billion": "exec(''.join(chr(c) for c in range(10**9)))",
     "format with a huge width": "x = '{:>999999999}'.format('a')\nexec(x)",

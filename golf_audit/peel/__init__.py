@@ -14,10 +14,9 @@ from golf_audit.model import Fault, Where
 from golf_audit.parsing import flatten
 from golf_audit.peel.effects import static_imports
 from golf_audit.peel.embedded import Payload, describe, embedded
-from golf_audit.peel.evaluate import OutOfStepsError
 from golf_audit.peel.machine import Machine
 from golf_audit.peel.values import Known
-from golf_audit.peel.world import Executed, Launched, World, Written
+from golf_audit.peel.world import Executed, Launched, OutOfBoundsError, World, Written
 
 __all__ = ["Executed", "Payload", "Peeled", "Surroundings", "peel"]
 
@@ -54,11 +53,15 @@ def peel(file: str, tree: ast.Module, locate: Callable[[ast.AST], Where], around
     nodes = flatten(tree)
     world = World(around.read, locate, list(around.search), dict(around.files))
     faults, gaps = [], []
-    try:
-        Machine(file, nodes, world, around.mentioned).run(tree)
-    except OutOfStepsError:
-        gaps.append(Fault("too long to follow which texts it executes", Where(file)))
-    static_imports(world, nodes, posixpath.dirname(file))
+    steps: tuple[Callable[[], None], ...] = (
+        lambda: Machine(file, nodes, world, around.mentioned).run(tree),
+        lambda: static_imports(world, nodes, posixpath.dirname(file)),
+    )
+    for step in steps:
+        try:
+            step()
+        except (OutOfBoundsError, RecursionError):
+            gaps.append(Fault("too long or too deep to follow which texts it executes", locate(tree)))
     executed = tuple(r for r in world.results if isinstance(r, Executed))
     run = {item.text for item in executed}
     payloads = [

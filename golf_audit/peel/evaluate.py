@@ -22,7 +22,7 @@ from golf_audit.peel.values import (
     Spec,
     small,
 )
-from golf_audit.peel.world import ROOT, World
+from golf_audit.peel.world import ROOT, OutOfBoundsError, World
 
 STEP_CAP = 400_000
 """Statements and expressions looked at in one script; real ones need 60,000 at most."""
@@ -30,10 +30,6 @@ _COMPREHENSION_CAP = 20_000
 _PURE_ERRORS = (
     pure.NotPureError, TypeError, ValueError, LookupError, AttributeError, OverflowError, UnicodeError,
 )  # fmt: skip
-
-
-class OutOfStepsError(Exception):
-    """The script is too long to follow, or written to keep us busy."""
 
 
 class Evaluator:
@@ -71,7 +67,7 @@ class Evaluator:
         """Count one step."""
         self._steps += 1
         if self._steps > STEP_CAP:
-            raise OutOfStepsError
+            raise OutOfBoundsError
 
     def worth_entering(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """True when the function, or one it calls, may execute, unpack or write something."""

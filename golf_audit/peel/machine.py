@@ -221,11 +221,13 @@ class Machine(Evaluator):
         if node in self.active or not self.worth_entering(node):
             return None
         self.active.add(node)
+        before, self.world.assuming = self.world.assuming, args is None
         inner = Frame(self._parameters(node.args, args, keywords, frame), function.scope)
         self.block(node.body, inner)
         returns = [s for s in flatten(node) if isinstance(s, ast.Return)]
         value = self.evaluate(returns[0].value, inner) if len(returns) == 1 and returns[0].value else None
         self.active.discard(node)
+        self.world.assuming = before
         return value
 
     def _parameters(

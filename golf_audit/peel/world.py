@@ -14,10 +14,14 @@ from golf_audit.text import decode
 ROOT = "/above/above/above/above/folder/"
 """Where the evaluator believes the folder lies: deep enough for any parents[n] of a real script."""
 
-_RESULT_CAP = 256
+_RESULT_CAP = 1000
 _SOME_TEXT = "executes a text that could not be followed"
 _SOME_FILE = "executes a file whose name could not be followed"
 _VAGUE = (_SOME_TEXT, _SOME_FILE)
+
+
+class OutOfBoundsError(Exception):
+    """The script is too long to follow, or written to keep us busy."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class Unresolved:
 
     why: str
     where: Where
-    call: ast.AST | None = field(default=None, compare=False)
+    call: ast.AST
+    assumed: bool = False  # met in a function that was entered with made-up, unknown arguments
 
 
 Result = Executed | Written | Launched | Unresolved
@@ -72,21 +77,26 @@ class World:
     results: list[Result] = field(default_factory=list)
     patched: set[str] = field(default_factory=set)  # dotted names that the script replaces
     settled: set[ast.AST] = field(default_factory=set)  # sinks that were followed at least once
+    assuming: bool = False  # inside a function that nobody was seen calling
     met: set[int] = field(default_factory=set)  # ids of literals whose use was followed
 
     def note(self, result: Result) -> None:
         """Keep a result once."""
-        if result not in self.results and len(self.results) < _RESULT_CAP:
+        if result not in self.results:
             self.results.append(result)
+            if len(self.results) > _RESULT_CAP:
+                raise OutOfBoundsError
 
     def unresolved(self, why: str, call: ast.AST) -> None:
-        """Keep what could not be followed; it counts only when no other way leads through the same call."""
+        """Keep what could not be followed."""
         self.met.add(id(call))
-        self.note(Unresolved(why, self.locate(call), call))
+        self.note(Unresolved(why, self.locate(call), call, self.assuming))
 
     def unsettled(self) -> list[Unresolved]:
-        """What no way through the script could follow."""
-        gaps = [r for r in self.results if isinstance(r, Unresolved) and r.call not in self.settled]
+        """What could not be followed on some way through the script. A way that was only assumed does not
+        count where a real one was followed."""
+        gaps = [r for r in self.results if isinstance(r, Unresolved)]
+        gaps = [r for r in gaps if not r.assumed or r.call not in self.settled]
         named = {r.call for r in gaps if r.why not in _VAGUE}
         return [r for r in gaps if r.why not in _VAGUE or r.call not in named]
 
