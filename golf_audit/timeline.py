@@ -16,7 +16,6 @@ from functools import cached_property
 
 from golf_audit.model import Where
 
-
 SOMETIMES = "in some iterations "
 """Begins a condition that varies with a live loop: the event happens, in some iterations."""
 

@@ -25,7 +25,9 @@ PRECEDENTS = (
 
 def check(case: Case) -> Assessment:
     timeline = case.submission.timeline
-    findings = [_finding(case, x.score, x.adapt, x.overlap) for x in leaks(timeline) if x.kind is Kind.RESCORE]
+    findings = [
+        _finding(case, x.score, x.adapt, x.overlap) for x in leaks(timeline) if x.kind is Kind.RESCORE
+    ]
     findings += [_finding(case, x.score, x.table, x.overlap) for x in rescored(timeline)]
     return Assessment(tuple(findings), premises(case), (), basis(case))
 

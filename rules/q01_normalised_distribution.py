@@ -14,7 +14,7 @@ from golf_audit.law import CACHES_UNRULED, NORMALISED
 from golf_audit.model import Assessment, Certainty, Evidence, Finding, Kind, Precedent, Rule, Severity
 from golf_audit.static.asking import basis, place, premises, witness
 from golf_audit.submission import Case
-from golf_audit.timeline import Adapt, Score, Timeline
+from golf_audit.timeline import Adapt, Score
 
 PRECEDENTS = (
     Precedent(779, "closed", "a hashed cache that speaks of the realised token only"),

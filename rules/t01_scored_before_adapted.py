@@ -29,7 +29,10 @@ def check(case: Case) -> Assessment:
     found = leaks(case.submission.timeline)
     findings = tuple(_finding(case, leak) for leak in found if leak.kind is Leaking.BEFORE)
     others = {leak.kind.value for leak in found if leak.kind is not Leaking.BEFORE}
-    notes = tuple(Evidence(Kind.COMPUTED, f"adaptation and scores meet in another way: see {rule}") for rule in sorted(others))
+    notes = tuple(
+        Evidence(Kind.COMPUTED, f"adaptation and scores meet in another way: see {rule}")
+        for rule in sorted(others)
+    )
     return Assessment(findings, premises(case), notes, basis(case))
 
 

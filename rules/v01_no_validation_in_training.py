@@ -38,7 +38,9 @@ def _training_on_validation(timeline: Timeline) -> list[Event]:
     found = {
         event.where: event
         for event in timeline.events
-        if isinstance(event, Adapt) and event.region.stream is Stream.VAL and (event.where, event.path) in mixed
+        if isinstance(event, Adapt)
+        and event.region.stream is Stream.VAL
+        and (event.where, event.path) in mixed
     }
     return list(found.values())
 

@@ -15,12 +15,21 @@ _TTT = re.compile(r"(?<![a-z])ttt(?![a-z])|test[-_ ]time[-_ ]train", re.IGNORECA
 def premises(case: Case) -> tuple[Unmet, ...]:
     """Why no order rule may pass: what could not be followed on the way to the claimed number."""
     timeline = case.submission.timeline
-    found = [Unmet(_sentence(gap.reason, gap.where), "golf-audit trace FOLDER") for gap in timeline.blocking_gaps()]
+    found = [
+        Unmet(_sentence(gap.reason, gap.where), "golf-audit trace FOLDER") for gap in timeline.blocking_gaps()
+    ]
     if timeline.reported is not None and not _trained(timeline):
-        found.append(Unmet("no training on training tokens was followed, so something was missed", "golf-audit trace FOLDER"))
+        found.append(
+            Unmet(
+                "no training on training tokens was followed, so something was missed",
+                "golf-audit trace FOLDER",
+            )
+        )
     if _claims_adaptation(case) and not any(_adapts_on_val(timeline, s) for s in timeline.scores()):
         found.append(
-            Unmet("the claimed line names test-time training and none was followed", "golf-audit trace FOLDER")
+            Unmet(
+                "the claimed line names test-time training and none was followed", "golf-audit trace FOLDER"
+            )
         )
     return tuple(found)
 
@@ -81,9 +90,13 @@ def basis(case: Case) -> tuple[Evidence, ...]:
     scores = timeline.scores()
     models = sorted({s.model for s in scores if s.model})
     found = [
-        Evidence(Kind.SOURCE, f"the claimed number is printed as \"{report.tag.strip()}\"", report.where),
+        Evidence(Kind.SOURCE, f'the claimed number is printed as "{report.tag.strip()}"', report.where),
         *(
-            Evidence(Kind.SOURCE, f"validation targets are scored here by {', '.join(models) or 'the model'}", where)
+            Evidence(
+                Kind.SOURCE,
+                f"validation targets are scored here by {', '.join(models) or 'the model'}",
+                where,
+            )
             for where in dict.fromkeys(s.where for s in scores)
         ),
     ]
@@ -103,4 +116,15 @@ def first_of(events: Iterable[Event]) -> list[Event]:
     return list(places.values())
 
 
-__all__ = ["Calibrate", "Report", "basis", "behind", "certainty", "conditions_of", "first_of", "place", "premises", "witness"]
+__all__ = [
+    "Calibrate",
+    "Report",
+    "basis",
+    "behind",
+    "certainty",
+    "conditions_of",
+    "first_of",
+    "place",
+    "premises",
+    "witness",
+]

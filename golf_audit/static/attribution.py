@@ -46,7 +46,11 @@ def _one(printed: Printed, claimed: Claimed) -> Match | None:
     if groups is None:
         return None
     holes = [p for p in printed.parts if not isinstance(p, str)]
-    facts = [h for h, text in zip(holes, groups, strict=True) if claimed.number in text and any(isinstance(a, Sc) for a in h)]
+    facts = [
+        h
+        for h, text in zip(holes, groups, strict=True)
+        if claimed.number in text and any(isinstance(a, Sc) for a in h)
+    ]
     if not facts:
         facts = holes
     return Match(printed, literal, frozenset().union(*facts))
@@ -70,7 +74,11 @@ def skeletons(layer: Layer) -> Iterator[tuple[ast.Call, list[str | Taint]]]:
     if layer.parsed.tree is None:
         return
     for node in ast.walk(layer.parsed.tree):
-        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], (ast.JoinedStr, ast.Constant)):
+        if (
+            isinstance(node, ast.Call)
+            and node.args
+            and isinstance(node.args[0], (ast.JoinedStr, ast.Constant))
+        ):
             parts = _written(node.args[0])
             if parts:
                 yield node, parts
@@ -91,7 +99,11 @@ def guards_of(layer: Layer, claimed: Claimed) -> dict[int, bool]:
     best: tuple[int, ast.Call] | None = None
     for node, parts in skeletons(layer):
         literal = sum(len(p.strip()) for p in parts if isinstance(p, str))
-        if literal >= LITERAL and _groups(parts, claimed.text) is not None and (best is None or literal > best[0]):
+        if (
+            literal >= LITERAL
+            and _groups(parts, claimed.text) is not None
+            and (best is None or literal > best[0])
+        ):
             best = (literal, node)
     if best is None or tree is None:
         return {}
@@ -114,4 +126,10 @@ def guards_of(layer: Layer, claimed: Claimed) -> dict[int, bool]:
 
 
 def _callee(call: ast.Call) -> str:
-    return call.func.id if isinstance(call.func, ast.Name) else call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    return (
+        call.func.id
+        if isinstance(call.func, ast.Name)
+        else call.func.attr
+        if isinstance(call.func, ast.Attribute)
+        else ""
+    )

@@ -11,16 +11,38 @@ from golf_audit.static.expressions import MISSING
 from golf_audit.static.machine import DeadPathError, Frame, Loop
 from golf_audit.static.statements import Statements
 from golf_audit.static.values import (
-    NONE, Alt, Bound, Cls, Dct, Env, Fn, Ix, Lib, Lst, Method, Obj, Part, Space, Super, Taint, Text, Unk, Value,
-    known, union,
+    NONE,
+    Alt,
+    Bound,
+    Cls,
+    Dct,
+    Env,
+    Fn,
+    Ix,
+    Lib,
+    Lst,
+    Method,
+    Obj,
+    Part,
+    Space,
+    Super,
+    Taint,
+    Text,
+    Unk,
+    Value,
+    known,
+    union,
 )  # fmt: skip
 
 CALL_DEPTH = 28
 RECURSION = 3
 _NO_GRAD = ("no_grad", "inference_mode")
-_LOSS = re.compile(r"cross_?entropy|nll|log_softmax|softcap\w*ce|fused\w*ce|_ce\b|ce_loss|linear_cross", re.IGNORECASE)
+_LOSS = re.compile(
+    r"cross_?entropy|nll|log_softmax|softcap\w*ce|fused\w*ce|_ce\b|ce_loss|linear_cross", re.IGNORECASE
+)
 _REACHES = re.compile(
-    r"cross_?entropy|nll_loss|log_softmax|CrossEntropyLoss|logsumexp|gather|backward|fused\w*ce|_ce$|optimizer", re.IGNORECASE
+    r"cross_?entropy|nll_loss|log_softmax|CrossEntropyLoss|logsumexp|gather|backward|fused\w*ce|_ce$|optimizer",
+    re.IGNORECASE,
 )
 
 
@@ -94,7 +116,9 @@ class Calls(Statements):
                     continue
         return self.element(Lst(made)) if made else Unk(union([self.taint(a) for a in args]))
 
-    def method(self, receiver: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def method(
+        self, receiver: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         raise NotImplementedError
 
     def library(self, fn: Lib, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
@@ -141,7 +165,9 @@ class Calls(Statements):
         self, fn: Fn, args: list[Value], keywords: dict[str, Value], node: ast.AST, receiver: Value = None
     ) -> Value:
         """Run the body of a function of the submission."""
-        active = sum(frame.fn is fn or (frame.fn is not None and frame.fn.node is fn.node) for frame in self.frames)
+        active = sum(
+            frame.fn is fn or (frame.fn is not None and frame.fn.node is fn.node) for frame in self.frames
+        )
         if fn.native:
             facts = union([self.taint(a) for a in (*args, *keywords.values())])
             for arg in args:
@@ -194,7 +220,9 @@ class Calls(Statements):
     def _bind(self, fn: Fn, env: Env, args: list[Value], keywords: dict[str, Value]) -> None:
         spec = fn.node.args
         names = [a.arg for a in (*spec.posonlyargs, *spec.args)]
-        defaults = dict(zip(names[len(names) - len(fn.defaults) :], fn.defaults, strict=True)) if fn.defaults else {}
+        defaults = (
+            dict(zip(names[len(names) - len(fn.defaults) :], fn.defaults, strict=True)) if fn.defaults else {}
+        )
         left = dict(keywords)
         for i, name in enumerate(names):
             if i < len(args):
@@ -230,7 +258,11 @@ class Calls(Statements):
                 value.env = self.frame.env
         decorators = [ast.unparse(d) for d in node.decorator_list]
         inherited = any(isinstance(b, Cls) and b.fields is not None for b in bases)
-        if any("dataclass" in d for d in decorators) or any("NamedTuple" in ast.unparse(b) for b in node.bases) or inherited:
+        if (
+            any("dataclass" in d for d in decorators)
+            or any("NamedTuple" in ast.unparse(b) for b in node.bases)
+            or inherited
+        ):
             made.fields = self._fields(node, bases)
         return made
 
@@ -269,7 +301,9 @@ class Calls(Statements):
             self.call_function(post, [made], {}, node, made)
         return made
 
-    def _fill(self, made: Obj, cls: Cls, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> None:
+    def _fill(
+        self, made: Obj, cls: Cls, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> None:
         for i, (name, default) in enumerate(cls.fields or ()):
             if i < len(args):
                 made.attrs[name] = args[i]
@@ -314,7 +348,9 @@ class Calls(Statements):
         """A module whose code cannot reach a loss: the result depends on its inputs and its parameters."""
         if isinstance(obj, Obj) and obj.root is not None:
             self.run_hooks(obj, args, node)
-        facts = union([self.taint(obj), *(self.taint(a) for a in args), *(self.taint(v) for v in keywords.values())])
+        facts = union(
+            [self.taint(obj), *(self.taint(a) for a in args), *(self.taint(v) for v in keywords.values())]
+        )
         return Unk(facts, "logits")
 
     def run_hooks(self, obj: Obj, args: list[Value], node: ast.AST) -> None:
@@ -338,7 +374,13 @@ class Calls(Statements):
 
     def _reaches(self, fn: Fn, cls: Cls) -> bool:
         for child in ast.walk(fn.node):
-            name = child.attr if isinstance(child, ast.Attribute) else child.id if isinstance(child, ast.Name) else ""
+            name = (
+                child.attr
+                if isinstance(child, ast.Attribute)
+                else child.id
+                if isinstance(child, ast.Name)
+                else ""
+            )
             if not name:
                 continue
             if _REACHES.search(name):
@@ -495,7 +537,11 @@ class Calls(Statements):
 
     def facts_of(self, args: list[Value], keywords: dict[str, Value]) -> Taint:
         """All facts of the arguments of a call."""
-        return union([self.taint(a) for a in args] + [self.taint(v) for v in keywords.values()]) if args or keywords else NONE
+        return (
+            union([self.taint(a) for a in args] + [self.taint(v) for v in keywords.values()])
+            if args or keywords
+            else NONE
+        )
 
 
 UNROLL_COMPREHENSION = 24

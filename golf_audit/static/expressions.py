@@ -9,8 +9,31 @@ from typing import Any
 
 from golf_audit.static.machine import DeadPathError, Machine
 from golf_audit.static.values import (
-    NONE, Alt, Blend, Bound, Cls, Cnt, Dct, Env, Fn, Ix, Lib, Lst, Method, Obj, Own, Sc, Space, Super, Taint, Text, Tok, Unk,
-    Value, capped, known, union,
+    NONE,
+    Alt,
+    Blend,
+    Bound,
+    Cls,
+    Cnt,
+    Dct,
+    Env,
+    Fn,
+    Ix,
+    Lib,
+    Lst,
+    Method,
+    Obj,
+    Own,
+    Sc,
+    Space,
+    Taint,
+    Text,
+    Tok,
+    Unk,
+    Value,
+    capped,
+    known,
+    union,
 )  # fmt: skip
 from golf_audit.timeline import Stream
 
@@ -28,7 +51,15 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert,
 }  # fmt: skip
-PURE_ERRORS = (TypeError, ValueError, ZeroDivisionError, OverflowError, LookupError, AttributeError, UnicodeError)
+PURE_ERRORS = (
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+    OverflowError,
+    LookupError,
+    AttributeError,
+    UnicodeError,
+)
 _BIG = 1 << 16
 
 
@@ -40,7 +71,11 @@ class Expressions(Machine):
         self.spend()
         handler = _HANDLERS.get(type(node))
         if handler is None:
-            return Unk(union([self.taint(self.eval(c)) for c in ast.iter_child_nodes(node) if isinstance(c, ast.expr)]))
+            return Unk(
+                union(
+                    [self.taint(self.eval(c)) for c in ast.iter_child_nodes(node) if isinstance(c, ast.expr)]
+                )
+            )
         return handler(self, node)
 
     def _constant(self, node: ast.Constant) -> Value:
@@ -160,21 +195,34 @@ class Expressions(Machine):
         else:
             facts = union(taints)
         kinds = {v.kind if isinstance(v, Unk) else "number" for v in (left, right)}
-        kind = "number" if kinds == {"number"} else next((k for k in ("logp", "prob", "logits") if k in kinds), "")
+        kind = (
+            "number"
+            if kinds == {"number"}
+            else next((k for k in ("logp", "prob", "logits") if k in kinds), "")
+        )
         return Unk(facts, kind)
 
     @staticmethod
     def _textual(left: Value, right: Value) -> bool:
-        texts = [v for v in (left, right) if isinstance(v, str) or (isinstance(v, Unk) and v.parts is not None)]
+        texts = [
+            v for v in (left, right) if isinstance(v, str) or (isinstance(v, Unk) and v.parts is not None)
+        ]
         return bool(texts) and all(isinstance(v, (str, Unk)) for v in (left, right))
 
     @staticmethod
     def _sane(op: ast.operator, left: Value, right: Value) -> bool:
         if isinstance(op, (ast.Pow, ast.LShift)):
-            return isinstance(right, (int, float)) and abs(right) < 1000 and isinstance(left, (int, float)) and abs(left) < _BIG
+            return (
+                isinstance(right, (int, float))
+                and abs(right) < 1000
+                and isinstance(left, (int, float))
+                and abs(left) < _BIG
+            )
         if isinstance(op, ast.Mult):
             sized = [v for v in (left, right) if isinstance(v, (str, bytes))]
-            return not sized or all(isinstance(v, (str, bytes)) or abs(v) * len(sized[0]) < _BIG for v in (left, right))
+            return not sized or all(
+                isinstance(v, (str, bytes)) or abs(v) * len(sized[0]) < _BIG for v in (left, right)
+            )
         return True
 
     def _concat(self, left: Value, right: Value) -> Value:
@@ -191,7 +239,9 @@ class Expressions(Machine):
     def percent(self, text: str, right: Value) -> Value:
         """`text % right` with a hole for every conversion."""
         pieces = _split_percent(text)
-        return Unk(self.taint(right), parts=tuple(p if isinstance(p, str) else self.taint(right) for p in pieces))
+        return Unk(
+            self.taint(right), parts=tuple(p if isinstance(p, str) else self.taint(right) for p in pieces)
+        )
 
     def text_of(self, values: list[Value]) -> Value:
         """Several values one after the other, as a text."""
@@ -291,7 +341,9 @@ class Expressions(Machine):
         if left is right:
             return True
         for value in (left, right):
-            if isinstance(value, (Alt, Unk)) and not (isinstance(value, Unk) and (value.roots or value.parts)):
+            if isinstance(value, (Alt, Unk)) and not (
+                isinstance(value, Unk) and (value.roots or value.parts)
+            ):
                 return None
         if left is None or right is None:
             return False
@@ -346,7 +398,9 @@ class Expressions(Machine):
         """True for `new < old` where both are scores."""
         if isinstance(test, ast.BoolOp):
             return any(self.compares_scores(part) for part in test.values)
-        if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+        if not isinstance(test, ast.Compare) or not isinstance(
+            test.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+        ):
             return False
         sides = [self.taint(self.eval(part)) for part in (test.left, test.comparators[0])]
         return all(any(isinstance(a, Sc) for a in side) for side in sides)
@@ -473,7 +527,7 @@ class Expressions(Machine):
 
     def _list_item(self, value: Value, index: Value) -> Value:
         items = self.sequence(value)
-        if items is not None and (isinstance(index, int) or isinstance(index, slice) and _plain(index)):
+        if items is not None and (isinstance(index, int) or (isinstance(index, slice) and _plain(index))):
             try:
                 found = items[index]
             except LookupError:
@@ -490,7 +544,7 @@ class Expressions(Machine):
         found = self.any_element(value)
         if found is None:
             return Unk(frozenset(Ix(*m) for m in marks) | facts)
-        if facts and (known(found) or isinstance(found, Unk) and not found.roots):
+        if facts and (known(found) or (isinstance(found, Unk) and not found.roots)):
             return Unk(capped(self.marked(self.taint(found), marks) | facts))
         return self.marked_value(found, marks)
 
@@ -514,13 +568,27 @@ class Expressions(Machine):
                 return default
             return Unk(facts)
         if isinstance(found, Unk) and (value.taint or self.taint(index)) and not found.roots:
-            return Unk(capped(self.marked(found.taint, self.marks_of(facts)) | value.taint), found.kind, base=found)
+            return Unk(
+                capped(self.marked(found.taint, self.marks_of(facts)) | value.taint), found.kind, base=found
+            )
         counts = frozenset(a for a in value.taint if isinstance(a, Cnt))
-        if counts and isinstance(found, Dct):
-            found.taint |= counts  # a table of tables
+        if counts and isinstance(found, (Dct, Lst)):
+            return self.with_counts(found, counts)
         if known(found) and any(isinstance(a, (Tok, Cnt)) for a in facts):
             return Unk(facts, "number" if isinstance(found, (int, float)) else "")
         return self.marked_value(found, self.marks_of(facts))
+
+    def with_counts(self, value: Value, counts: Taint, depth: int = 3) -> Value:
+        """What stands in a table of tables depends on the tokens that the outer one was filled with."""
+        if isinstance(value, Dct):
+            value.taint |= counts
+        elif isinstance(value, Lst) and value.items is not None and depth:
+            return Lst([self.with_counts(item, counts, depth - 1) for item in value.items], value.rest)
+        elif known(value) and value is not None:
+            return Unk(counts, "number")
+        elif isinstance(value, Unk) and not value.roots:
+            return Unk(value.taint | counts, value.kind, base=value)
+        return value
 
     def call(self, fn: Value, args: list[Value], keywords: dict[str, Value], node: ast.AST | None) -> Value:
         raise NotImplementedError
@@ -614,7 +682,12 @@ def _plain(index: slice) -> bool:
 
 def _empty(index: Value) -> bool:
     first = index[0] if isinstance(index, tuple) and index else index
-    return isinstance(first, slice) and first.stop == 0 and isinstance(first.stop, int) and first.start in (None, 0)
+    return (
+        isinstance(first, slice)
+        and first.stop == 0
+        and isinstance(first.stop, int)
+        and first.start in (None, 0)
+    )
 
 
 def _split_percent(text: str) -> list[str | None]:
@@ -623,7 +696,11 @@ def _split_percent(text: str) -> list[str | None]:
     while (start := text.find("%", position)) >= 0:
         pieces.append(text[position:start])
         end = start + 1
-        while end < len(text) and text[end] in "0123456789.+- #(*)_hlL" or (end < len(text) and text[start + 1 : start + 2] == "(" and text[end - 1] != ")"):
+        while (
+            (end < len(text)
+            and text[end] in "0123456789.+- #(*)_hlL")
+            or (end < len(text) and text[start + 1 : start + 2] == "(" and text[end - 1] != ")")
+        ):
             end += 1
         if text[end : end + 1] == "%":
             pieces.append("%")

@@ -11,11 +11,30 @@ from golf_audit.static.expressions import MISSING
 from golf_audit.static.machine import Printed
 from golf_audit.static.methods import Methods
 from golf_audit.static.values import (
-    NONE, Dct, Ix, Lib, Lst, Obj, Slot, Taint, Text, Tok, Unk, Value, known,
+    NONE,
+    Dct,
+    Ix,
+    Lib,
+    Lst,
+    Obj,
+    Slot,
+    Taint,
+    Text,
+    Tok,
+    Unk,
+    Value,
+    known,
 )  # fmt: skip
 from golf_audit.timeline import Stream
 
-RANKS = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "8", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+RANKS = {
+    "RANK": "0",
+    "LOCAL_RANK": "0",
+    "WORLD_SIZE": "8",
+    "LOCAL_WORLD_SIZE": "8",
+    "MASTER_ADDR": "localhost",
+    "MASTER_PORT": "29500",
+}
 """What torchrun sets in the process of rank 0 of 8."""
 _VAL = re.compile(r"(?<![a-z])val(?![a-tv-z])|valid", re.IGNORECASE)
 _TRAIN = re.compile(r"train", re.IGNORECASE)
@@ -24,11 +43,19 @@ _TOKENS = re.compile(r"\.bin|\.npy|fineweb|shard|tokens", re.IGNORECASE)
 
 def stream_of(text: str) -> Stream | None:
     """The token stream behind a file name or pattern; None for files that hold no tokens."""
-    name = text.rsplit("/", 1)[-1] if _VAL.search(text.rsplit("/", 1)[-1]) or _TRAIN.search(text.rsplit("/", 1)[-1]) else text
+    name = (
+        text.rsplit("/", 1)[-1]
+        if _VAL.search(text.rsplit("/", 1)[-1]) or _TRAIN.search(text.rsplit("/", 1)[-1])
+        else text
+    )
     if not _TOKENS.search(text):
         return None
     if _VAL.search(name):
-        return Stream.VAL_BYTES if re.search(r"byte", name, re.IGNORECASE) and "byte260" not in name.lower() else Stream.VAL
+        return (
+            Stream.VAL_BYTES
+            if re.search(r"byte", name, re.IGNORECASE) and "byte260" not in name.lower()
+            else Stream.VAL
+        )
     return Stream.TRAIN if _TRAIN.search(name) else None
 
 
@@ -93,7 +120,9 @@ class Files(Methods):
         action = keywords.get("action")
         if setting is None:
             default = keywords.get("default")
-            return default if "default" in keywords or not isinstance(action, str) else action == "store_false"
+            return (
+                default if "default" in keywords or not isinstance(action, str) else action == "store_false"
+            )
         self.settings[flag] = setting.value
         if isinstance(action, str) and action.startswith("store_"):
             return str(setting.value).lower() in ("1", "true", "yes")
@@ -117,7 +146,9 @@ class Files(Methods):
         made = self.join_path(args, keywords, node) if args else "."
         return Text(made) if isinstance(made, str) else made
 
-    def path_method(self, path: Text, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def path_method(
+        self, path: Text, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         """A method of a pathlib.Path; MISSING for those of a text."""
         if name in ("glob", "rglob"):
             return Lst(None, self.text_of([path, "/", args[0] if args else "*"]))
@@ -138,7 +169,23 @@ class Files(Methods):
         return MISSING
 
     def glob(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
-        return Lst(None, Unk(parts=((args[0] if isinstance(args[0], str) else args[0].text if isinstance(args[0], Unk) else "*"), NONE)) if args else Unk())
+        return Lst(
+            None,
+            Unk(
+                parts=(
+                    (
+                        args[0]
+                        if isinstance(args[0], str)
+                        else args[0].text
+                        if isinstance(args[0], Unk)
+                        else "*"
+                    ),
+                    NONE,
+                )
+            )
+            if args
+            else Unk(),
+        )
 
     def exists(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         text = self.path_text(args[0]) if args else ""
@@ -176,13 +223,23 @@ class Files(Methods):
         made.attrs = {"*path": args[0] if args else None, "*mode": mode}
         return made
 
-    def file_method(self, value: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def file_method(
+        self, value: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         """Methods of an open file, or of a path that is read or written whole."""
         holder = value
         if isinstance(value, Obj):
             holder, mode = value.attrs.get("*path"), value.attrs.get("*mode")
         else:
-            mode = "wb" if name == "write_bytes" else "w" if name == "write_text" else "rb" if name == "read_bytes" else "r"
+            mode = (
+                "wb"
+                if name == "write_bytes"
+                else "w"
+                if name == "write_text"
+                else "rb"
+                if name == "read_bytes"
+                else "r"
+            )
         text = self.path_text(holder)
         if name == "open":
             return self.open_file([holder, *args], keywords, node)
@@ -269,7 +326,14 @@ class Files(Methods):
         else:
             parts = (self.taint(value),)
         self.printed.append(
-            Printed(self.next_event(), self.where(node), parts, self.calls(), tuple(self.conditions), self.loop_marks())
+            Printed(
+                self.next_event(),
+                self.where(node),
+                parts,
+                self.calls(),
+                tuple(self.conditions),
+                self.loop_marks(),
+            )
         )
 
 

@@ -38,7 +38,11 @@ def leaks(timeline: Timeline) -> list[Leak]:
         leak = Leak(_kind(timeline, score, adapt), score, adapt, overlap)
         key = (leak.kind, score.where, adapt.where)
         better = (rank[overlap], len(adapt.conditions), score.id)
-        if key not in best or better < (rank[best[key].overlap], len(best[key].adapt.conditions), best[key].score.id):
+        if key not in best or better < (
+            rank[best[key].overlap],
+            len(best[key].adapt.conditions),
+            best[key].score.id,
+        ):
             best[key] = leak
     return sorted(best.values(), key=lambda leak: (rank[leak.overlap], leak.adapt.id, leak.score.id))
 

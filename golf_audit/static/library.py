@@ -13,19 +13,47 @@ from golf_audit.static.expressions import MISSING, PURE_ERRORS
 from golf_audit.static.files import Files
 from golf_audit.static.machine import ProgramEndError
 from golf_audit.static.values import (
-    NONE, Alt, Bound, Cls, Dct, Fn, Ix, Lib, Lst, Method, Obj, Own, Part, Root, Sc, Super, Taint, Text, Tok, Unk, Value,
-    capped, known, union,
+    NONE,
+    Alt,
+    Bound,
+    Cls,
+    Dct,
+    Fn,
+    Ix,
+    Lib,
+    Lst,
+    Method,
+    Obj,
+    Own,
+    Part,
+    Root,
+    Sc,
+    Super,
+    Taint,
+    Text,
+    Tok,
+    Unk,
+    Value,
+    capped,
+    known,
+    union,
 )  # fmt: skip
 from golf_audit.timeline import Stream
 
 Args = list[Value]
 Keywords = dict[str, Value]
 Handler = Callable[["Library", Args, Keywords, ast.AST], Value]
-_PURE = frozenset("int float bool str abs round len min max sum sorted pow divmod chr ord hash repr ascii bin hex".split())
-_FRESH = frozenset("zeros ones empty full randn rand arange eye linspace zeros_like ones_like empty_like full_like randn_like rand_like tensor_split".split())
+_PURE = frozenset(
+    ["int", "float", "bool", "str", "abs", "round", "len", "min", "max", "sum", "sorted", "pow", "divmod", "chr", "ord", "hash", "repr", "ascii", "bin", "hex"]
+)
+_FRESH = frozenset(
+    ["zeros", "ones", "empty", "full", "randn", "rand", "arange", "eye", "linspace", "zeros_like", "ones_like", "empty_like", "full_like", "randn_like", "rand_like", "tensor_split"]
+)
 _MODULES = ("torch.nn.", "transformers.", "flash_attn.", "fla.", "torch.nn.modules.")
 _NATIVE = ("ctypes.CDLL", "ctypes.cdll", "torch.utils.cpp_extension", "cffi.", "torch.ops.")
-_SAME = frozenset("compile DistributedDataParallel DDP checkpoint FullyShardedDataParallel script jit".split())
+_SAME = frozenset(
+    ["compile", "DistributedDataParallel", "DDP", "checkpoint", "FullyShardedDataParallel", "script", "jit"]
+)
 _WORDS = {"torch.distributed.get_rank": 0, "torch.distributed.get_world_size": 8, "torch.distributed.is_initialized": True,
           "torch.distributed.is_available": True, "torch.cuda.is_available": True, "torch.cuda.device_count": 8,
           "torch.distributed.is_nccl_available": True}  # fmt: skip
@@ -61,7 +89,9 @@ class Library(Files):
     def _any_function(self, fn: Lib, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         for arg in (*args, *keywords.values()):
             if isinstance(arg, (Fn, Bound)) and fn.last in ("map", "filter", "starmap", "submit", "imap"):
-                return Lst(None, self.call(arg, [self.any_element(a) for a in args if a is not arg], {}, node))
+                return Lst(
+                    None, self.call(arg, [self.any_element(a) for a in args if a is not arg], {}, node)
+                )
         taints = [self.taint(a) for a in (*args, *keywords.values())]
         kinds = {a.kind for a in args if isinstance(a, Unk)}
         kind = next((k for k in ("logp", "prob", "logits") if k in kinds), "")
@@ -81,8 +111,17 @@ class Library(Files):
         target = keywords.get("target", keywords.get("targets", keywords.get("labels")))
         if target is None and len(args) > 1:
             target = args[1]
-        if target is None or not any(isinstance(a, Tok) for a in self.taint(target)) or isinstance(target, Unk) and target.kind == "logits":
-            plain = [v for v, f in zip(values, facts, strict=True) if any(isinstance(a, Tok) for a in f) and not (isinstance(v, Unk) and v.kind == "logits")]
+        if (
+            target is None
+            or not any(isinstance(a, Tok) for a in self.taint(target))
+            or (isinstance(target, Unk)
+            and target.kind == "logits")
+        ):
+            plain = [
+                v
+                for v, f in zip(values, facts, strict=True)
+                if any(isinstance(a, Tok) for a in f) and not (isinstance(v, Unk) and v.kind == "logits")
+            ]
             target = plain[-1] if plain else target
         logits = union([f for v, f in zip(values, facts, strict=True) if v is not target])
         return Unk(self.score(node, logits, self.taint(target)), "nll")
@@ -151,7 +190,9 @@ class Library(Files):
     def number_of(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         """int(), float(), len() and the like: a number; of a container only its marks."""
         value = args[0] if args else 0
-        if isinstance(value, (Lst, Dct, tuple)) or (isinstance(node, ast.Call) and ast.unparse(node.func) == "len"):
+        if isinstance(value, (Lst, Dct, tuple)) or (
+            isinstance(node, ast.Call) and ast.unparse(node.func) == "len"
+        ):
             return Unk(frozenset(a for a in self.taint(value) if isinstance(a, Ix)), "number")
         facts = self.facts_of(args, keywords)
         return Unk(facts, "number")
@@ -185,7 +226,12 @@ class Library(Files):
             return Lst(list(items))
         if isinstance(args[0], Lst):
             source = args[0]
-            return Lst(list(source.items) if source.items is not None else None, source.rest, source.extra, source.base)
+            return Lst(
+                list(source.items) if source.items is not None else None,
+                source.rest,
+                source.extra,
+                source.base,
+            )
         return Lst(None, self.any_element(args[0]))
 
     def tupled(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
@@ -273,7 +319,10 @@ class Library(Files):
     @staticmethod
     def _has(holder: Value, name: str) -> bool:
         if isinstance(holder, Obj):
-            return name in holder.attrs or (isinstance(holder.cls, Cls) and (holder.cls.lookup(name) is not None or name in holder.cls.attrs))
+            return name in holder.attrs or (
+                isinstance(holder.cls, Cls)
+                and (holder.cls.lookup(name) is not None or name in holder.cls.attrs)
+            )
         return isinstance(holder, Cls) and (holder.lookup(name) is not None or name in holder.attrs)
 
     def instance_of(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
@@ -334,11 +383,20 @@ class Library(Files):
         if isinstance(value, Unk):
             if not value.roots:
                 return Unk(value.taint, value.kind, parts=value.parts)
-            return Unk(value.taint, value.kind, frozenset(self._copied_root(r.find(), roots) for r in value.roots), detached=value.detached)
+            return Unk(
+                value.taint,
+                value.kind,
+                frozenset(self._copied_root(r.find(), roots) for r in value.roots),
+                detached=value.detached,
+            )
         if id(value) in objects:
             return objects[id(value)]
         if isinstance(value, Obj):
-            made = Obj(value.cls, value.kind, self._copied_root(value.root.find(), roots) if value.root is not None else None)
+            made = Obj(
+                value.cls,
+                value.kind,
+                self._copied_root(value.root.find(), roots) if value.root is not None else None,
+            )
             objects[id(value)] = made
             made.taint = value.taint
             made.attrs = {k: self.copied(v, objects, roots) for k, v in value.attrs.items()}
@@ -349,7 +407,10 @@ class Library(Files):
             items = [self.copied(v, objects, roots) for v in value.items] if value.items is not None else None
             return Lst(items, self.copied(value.rest, objects, roots), value.extra, value.base)
         if isinstance(value, Dct):
-            copy = Dct({k: self.copied(v, objects, roots) for k, v in value.items.items()}, self.copied(value.rest, objects, roots))
+            copy = Dct(
+                {k: self.copied(v, objects, roots) for k, v in value.items.items()},
+                self.copied(value.rest, objects, roots),
+            )
             copy.taint, copy.default = value.taint, value.default
             return copy
         return value
@@ -382,7 +443,9 @@ class Library(Files):
             return self.positions(args, keywords, node)
         test, a, b = (self.taint(v) for v in args[:3])
         facts = self.combined(node, [a, b]) | frozenset(x for x in test if not isinstance(x, (Tok, Ix)))
-        if all(any(isinstance(x, Sc) for x in side) for side in (a, b)) and any(isinstance(x, Sc) for x in test):
+        if all(any(isinstance(x, Sc) for x in side) for side in (a, b)) and any(
+            isinstance(x, Sc) for x in test
+        ):
             facts |= self.select(node, facts | test)
         kinds = {v.kind for v in args[1:3] if isinstance(v, Unk)}
         return Unk(facts, next((k for k in ("logp", "prob", "logits") if k in kinds), ""))
@@ -492,7 +555,11 @@ class Library(Files):
         return args[0] if args else None
 
     def is_tensor(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
-        return True if args and isinstance(args[0], Unk) and (args[0].roots or args[0].base is not None) else Unk(kind="number")
+        return (
+            True
+            if args and isinstance(args[0], Unk) and (args[0].roots or args[0].base is not None)
+            else Unk(kind="number")
+        )
 
     def replaced(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         """dataclasses.replace."""
@@ -583,6 +650,6 @@ _BY_LAST: dict[str, Handler] = {
     "all_reduce": Library.same_on_ranks, "broadcast": Library.same_on_ranks, "barrier": Library.same_on_ranks,
     "broadcast_object_list": Library.same_on_ranks, "is_tensor": Library.is_tensor, "synchronize": Library.same_on_ranks,
     "manual_seed": Library.same_on_ranks, "clip_grad_norm_": Library.same_on_ranks, "empty_cache": Library.same_on_ranks,
-    **dict.fromkeys("zeros_ ones_ normal_ uniform_ xavier_uniform_ xavier_normal_ kaiming_uniform_ kaiming_normal_ orthogonal_ constant_ trunc_normal_ eye_".split(), Library.initialise),
+    **dict.fromkeys(["zeros_", "ones_", "normal_", "uniform_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_", "constant_", "trunc_normal_", "eye_"], Library.initialise),
 }  # fmt: skip
 __all__ = ["MISSING", "Library", "Method", "Own", "Text", "capped"]

@@ -11,8 +11,39 @@ from typing import Any
 from golf_audit.model import Where
 from golf_audit.static.regions import region_of, split_live
 from golf_audit.static.values import (
-    NONE, Alt, Atom, Blend, Bound, Cnt, Dct, Dep, Env, Fn, Grad, Ix, Lost, Lst, Marks, Obj, Out, Own, Par, Part, Root, Sel,
-    Sc, Slot, Space, Taint, Text, Tok, Unk, Value, capped, known, union,
+    NONE,
+    Alt,
+    Atom,
+    Blend,
+    Bound,
+    Cnt,
+    Dct,
+    Dep,
+    Env,
+    Fn,
+    Grad,
+    Ix,
+    Lost,
+    Lst,
+    Marks,
+    Obj,
+    Out,
+    Own,
+    Par,
+    Part,
+    Root,
+    Sc,
+    Sel,
+    Slot,
+    Space,
+    Taint,
+    Text,
+    Tok,
+    Unk,
+    Value,
+    capped,
+    known,
+    union,
 )  # fmt: skip
 from golf_audit.timeline import Adapt, Calibrate, Call, Event, Mark, Read, Region, Score, Select, Stream
 
@@ -259,7 +290,15 @@ class Machine:
         state = frozenset(a.event for a in logits if isinstance(a, Dep))
         tables = frozenset(a.event for a in logits if isinstance(a, Cnt))
         model = ", ".join(sorted({self.root_name(a.root) for a in logits if isinstance(a, Out)}))
-        key = ("score", id(node), extents, state, model, tuple(id(c) for _, _, c in self.path), self.loop_marks())
+        key = (
+            "score",
+            id(node),
+            extents,
+            state,
+            model,
+            tuple(id(c) for _, _, c in self.path),
+            self.loop_marks(),
+        )
         if key not in self._made:
             event = Score(
                 **self._common(node), region=region_of(extents), model=model, state=state, table=tables
@@ -275,7 +314,15 @@ class Machine:
         for stream, extents in self.token_extents(facts).items():
             if stream in (Stream.VAL_BYTES, Stream.OTHER):
                 continue
-            key = ("adapt", id(node), name, kind, extents, tuple(id(c) for _, _, c in self.path), self.loop_marks())
+            key = (
+                "adapt",
+                id(node),
+                name,
+                kind,
+                extents,
+                tuple(id(c) for _, _, c in self.path),
+                self.loop_marks(),
+            )
             if key not in self._made:
                 region = region_of(extents)
                 if kind == "statistic":

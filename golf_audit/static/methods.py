@@ -8,25 +8,51 @@ from typing import Any
 from golf_audit.static.calls import Calls, names_loss
 from golf_audit.static.expressions import MISSING, PURE_ERRORS
 from golf_audit.static.values import (
-    NONE, Alt, Bound, Cls, Cnt, Dct, Dep, Fn, Grad, Ix, Lib, Lst, Method, Obj, Out, Own, Par, Sc, Super, Taint, Text,
-    Tok, Unk, Value, capped, known, union,
+    NONE,
+    Alt,
+    Bound,
+    Cls,
+    Cnt,
+    Dct,
+    Dep,
+    Fn,
+    Grad,
+    Ix,
+    Lib,
+    Lst,
+    Method,
+    Obj,
+    Out,
+    Own,
+    Par,
+    Sc,
+    Super,
+    Taint,
+    Text,
+    Tok,
+    Unk,
+    Value,
+    capped,
+    known,
+    union,
 )  # fmt: skip
 from golf_audit.timeline import Stream
 
 SHAPES = frozenset(
-    "shape dtype device ndim itemsize nbytes size numel dim element_size stride is_cuda layout requires_grad is_leaf".split()
+    ["shape", "dtype", "device", "ndim", "itemsize", "nbytes", "size", "numel", "dim", "element_size", "stride", "is_cuda", "layout", "requires_grad", "is_leaf"]
 )
 VIEWS = frozenset(
-    "view reshape squeeze unsqueeze transpose permute flatten detach numpy T mT data contiguous narrow select chunk split "
-    "unbind expand expand_as view_as movedim swapaxes diagonal unfold t ravel real requires_grad_ pin_memory".split()
+    ["view", "reshape", "squeeze", "unsqueeze", "transpose", "permute", "flatten", "detach", "numpy", "T", "mT", "data", "contiguous", "narrow", "select", "chunk", "split", "unbind", "expand", "expand_as", "view_as", "movedim", "swapaxes", "diagonal", "unfold", "t", "ravel", "real", "requires_grad_", "pin_memory"]
 )
 COPIES = frozenset(
-    "to float double half bfloat16 long int bool clone cpu cuda copy astype type type_as short uint8 tolist item".split()
+    ["to", "float", "double", "half", "bfloat16", "long", "int", "bool", "clone", "cpu", "cuda", "copy", "astype", "type", "type_as", "short", "uint8", "tolist", "item"]
 )
-POSITIONS = frozenset("nonzero argmax argmin argsort argwhere flatnonzero searchsorted bucketize".split())
-TABLE_WRITES = frozenset("index_add_ scatter_add_ scatter_ index_put_ scatter_reduce_ index_fill_ index_copy_".split())
+POSITIONS = frozenset(["nonzero", "argmax", "argmin", "argsort", "argwhere", "flatnonzero", "searchsorted", "bucketize"])
+TABLE_WRITES = frozenset(
+    ["index_add_", "scatter_add_", "scatter_", "index_put_", "scatter_reduce_", "index_fill_", "index_copy_"]
+)
 _SELF = frozenset(
-    "to cuda cpu float half bfloat16 double eval train requires_grad_ apply compile share_memory half_ type to_empty".split()
+    ["to", "cuda", "cpu", "float", "half", "bfloat16", "double", "eval", "train", "requires_grad_", "apply", "compile", "share_memory", "half_", "type", "to_empty"]
 )
 
 
@@ -45,13 +71,23 @@ class Methods(Calls):
                 group = Dct({"params": value.attrs.get("*params", Lst([])), "lr": Unk(kind="number")})
                 group.rest = Unk(kind="number")
                 return Lst(None, group)
-            if value.kind == "module" and name in ("in_features", "out_features", "training", "num_embeddings"):
+            if value.kind == "module" and name in (
+                "in_features",
+                "out_features",
+                "training",
+                "num_embeddings",
+            ):
                 return Unk(kind="number")
             return Method(value, name)
         if isinstance(value, Text) and name in ("parent", "name", "stem", "suffix"):
             head, _, tail = value.rpartition("/")
             stem, dot, suffix = tail.rpartition(".")
-            return {"parent": Text(head or "."), "name": tail, "stem": stem if dot else tail, "suffix": dot + suffix}[name]
+            return {
+                "parent": Text(head or "."),
+                "name": tail,
+                "stem": stem if dot else tail,
+                "suffix": dot + suffix,
+            }[name]
         if isinstance(value, (int, float)) and name in ("real", "imag", "numerator"):
             return value
         return Method(value, name)
@@ -74,7 +110,9 @@ class Methods(Calls):
     def _only_marks(taint: Taint) -> Taint:
         return frozenset(a for a in taint if isinstance(a, Ix))
 
-    def method(self, receiver: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def method(
+        self, receiver: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         """`receiver.name(args)`."""
         if isinstance(receiver, Lst):
             return self._list_method(receiver, name, args, keywords, node)
@@ -99,7 +137,9 @@ class Methods(Calls):
             return Unk(kind="number")
         return Unk(self.taint(receiver) | self.facts_of(args, keywords))
 
-    def path_method(self, path: Text, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def path_method(
+        self, path: Text, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         raise NotImplementedError
 
     def _constant_method(self, value: Any, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
@@ -111,7 +151,9 @@ class Methods(Calls):
                 for text, hole, _, _ in string.Formatter().parse(value):
                     pieces.append(text)
                     if hole is not None:
-                        pieces.append(Unk(self.facts_of(args, keywords), parts=(self.facts_of(args, keywords),)))
+                        pieces.append(
+                            Unk(self.facts_of(args, keywords), parts=(self.facts_of(args, keywords),))
+                        )
             except ValueError:
                 return Unk(self.facts_of(args, keywords))
             return self.text_of(pieces)
@@ -133,7 +175,9 @@ class Methods(Calls):
 
     # --- containers ------------------------------------------------------------------------------------
 
-    def _list_method(self, receiver: Lst, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def _list_method(
+        self, receiver: Lst, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         if name in ("append", "add", "appendleft", "put", "put_nowait") and args:
             self.append(receiver, args[0])
             return None
@@ -153,7 +197,12 @@ class Methods(Calls):
             receiver.items, receiver.rest = [], None
             return None
         if name in ("copy", "union", "difference", "intersection"):
-            made = Lst(list(receiver.items) if receiver.items is not None else None, receiver.rest, receiver.extra, receiver.base)
+            made = Lst(
+                list(receiver.items) if receiver.items is not None else None,
+                receiver.rest,
+                receiver.extra,
+                receiver.base,
+            )
             for arg in args:
                 self.extend(made, arg)
             return made
@@ -169,7 +218,9 @@ class Methods(Calls):
     def ordered(self, value: Value, key: Value, node: ast.AST) -> None:
         """A list is put into another order."""
 
-    def _dict_method(self, receiver: Dct, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def _dict_method(
+        self, receiver: Dct, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         if name == "items":
             pairs: list[Value] = [(k, v) for k, v in receiver.items.items()]
             if receiver.rest is None and not receiver.taint:
@@ -181,7 +232,11 @@ class Methods(Calls):
                 return Lst(list(receiver.items.values()))
             return Lst(None, self._any_value(receiver))
         if name == "keys":
-            return Lst(list(receiver.items)) if receiver.rest is None and not receiver.taint else Lst(None, Unk(receiver.taint))
+            return (
+                Lst(list(receiver.items))
+                if receiver.rest is None and not receiver.taint
+                else Lst(None, Unk(receiver.taint))
+            )
         if name in ("get", "pop", "setdefault") and args:
             default = args[1] if len(args) > 1 else None
             if name == "setdefault":
@@ -216,7 +271,9 @@ class Methods(Calls):
             receiver.rest.taint |= receiver.taint
         return receiver.rest
 
-    def _dict_update(self, receiver: Dct, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> None:
+    def _dict_update(
+        self, receiver: Dct, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> None:
         for arg in args:
             if isinstance(arg, Dct):
                 for key, value in arg.items.items():
@@ -232,12 +289,24 @@ class Methods(Calls):
 
     # --- tensors ---------------------------------------------------------------------------------------
 
-    def tensor_method(self, value: Unk, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def tensor_method(
+        self, value: Unk, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         """A method of a tensor or another unknown value."""
         if name == "backward":
             self.backward(self.taint(value))
             return None
-        if name in ("size", "numel", "dim", "stride", "element_size", "nelement", "is_floating_point", "data_ptr", "ndimension"):
+        if name in (
+            "size",
+            "numel",
+            "dim",
+            "stride",
+            "element_size",
+            "nelement",
+            "is_floating_point",
+            "data_ptr",
+            "ndimension",
+        ):
             return Unk(self._only_marks(value.taint), "number")
         if name == "requires_grad_":
             return self._leaf(value, args)
@@ -245,11 +314,39 @@ class Methods(Calls):
             return Unk()
         if name == "glob" or name == "rglob":
             return Lst(None, self.text_of([value, "/", args[0] if args else "*"]))
-        if value.parts is not None and name in ("exists", "is_file", "is_dir", "mkdir", "endswith", "startswith", "isdigit"):
+        if value.parts is not None and name in (
+            "exists",
+            "is_file",
+            "is_dir",
+            "mkdir",
+            "endswith",
+            "startswith",
+            "isdigit",
+        ):
             return Unk(kind="number")
-        if value.parts is not None and name in ("open", "read_bytes", "read_text", "write_text", "write_bytes"):
+        if value.parts is not None and name in (
+            "open",
+            "read_bytes",
+            "read_text",
+            "write_text",
+            "write_bytes",
+        ):
             return self.file_method(value, name, args, keywords, node)
-        if value.parts is not None and name in ("strip", "lower", "upper", "replace", "rstrip", "lstrip", "as_posix", "resolve", "with_suffix", "encode", "absolute", "expanduser", "relative_to"):
+        if value.parts is not None and name in (
+            "strip",
+            "lower",
+            "upper",
+            "replace",
+            "rstrip",
+            "lstrip",
+            "as_posix",
+            "resolve",
+            "with_suffix",
+            "encode",
+            "absolute",
+            "expanduser",
+            "relative_to",
+        ):
             return value
         if name.endswith("_") and not name.endswith("__") and name not in ("requires_grad_",):
             return self._in_place(value, name, args, keywords, node)
@@ -261,7 +358,9 @@ class Methods(Calls):
         if name in ("log_softmax", "softmax"):
             return Unk(self.taint(value), "logp" if name == "log_softmax" else "prob")
         if name in VIEWS:
-            return Unk(value.taint, value.kind, value.roots, value, value.parts, value.detached or name == "detach")
+            return Unk(
+                value.taint, value.kind, value.roots, value, value.parts, value.detached or name == "detach"
+            )
         if name in COPIES:
             kind = "number" if name in ("item",) else value.kind
             return self.snapshot(value, kind)
@@ -274,26 +373,41 @@ class Methods(Calls):
             return None
         if names_loss(name) and len(args) >= 2:
             return self.loss_call(args, keywords, node)
-        facts = self.combined(node, [self.taint(value), *(self.taint(a) for a in args), self.facts_of([], keywords)])
+        facts = self.combined(
+            node, [self.taint(value), *(self.taint(a) for a in args), self.facts_of([], keywords)]
+        )
         return Unk(facts, value.kind if value.kind in ("logp", "prob", "logits", "number") else "")
 
-    def file_method(self, value: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def file_method(
+        self, value: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         raise NotImplementedError
 
     def loss_call(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Unk:
         raise NotImplementedError
 
     def _leaf(self, value: Unk, args: list[Value]) -> Value:
-        if args and args[0] is False or value.roots:
+        if (args and args[0] is False) or value.roots:
             return value
         root = self.new_root("tensor", leaf=True)
         value.roots = frozenset({root})
         return value
 
-    def _in_place(self, value: Unk, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def _in_place(
+        self, value: Unk, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         facts = self.facts_of(args, keywords)
         if value.roots:
-            if name in ("zero_", "fill_", "uniform_", "normal_", "kaiming_uniform_", "trunc_normal_", "orthogonal_", "constant_"):
+            if name in (
+                "zero_",
+                "fill_",
+                "uniform_",
+                "normal_",
+                "kaiming_uniform_",
+                "trunc_normal_",
+                "orthogonal_",
+                "constant_",
+            ):
                 for root in {r.find() for r in value.roots}:
                     self.update(node, root, NONE, replace=True)
             elif name in ("copy_", "set_"):
@@ -309,7 +423,11 @@ class Methods(Calls):
             if added:
                 value.absorb(added)
                 return value
-        if name in ("zero_", "fill_", "normal_", "uniform_", "random_") and not self.weak and value.base is None:
+        if (
+            name in ("zero_", "fill_", "normal_", "uniform_", "random_")
+            and not self.weak
+            and value.base is None
+        ):
             value.taint = NONE
             return value
         if name in ("share_memory_", "record_stream_"):
@@ -335,7 +453,9 @@ class Methods(Calls):
 
     # --- objects ---------------------------------------------------------------------------------------
 
-    def _object_method(self, obj: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def _object_method(
+        self, obj: Value, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         if not isinstance(obj, Obj):
             return Unk(self.facts_of(args, keywords))
         if obj.root is not None:
@@ -410,7 +530,9 @@ class Methods(Calls):
             obj.attrs["*content"] = args[0]
         return None
 
-    def _module_method(self, obj: Obj, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def _module_method(
+        self, obj: Obj, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         assert obj.root is not None
         parameter = Unk(roots=frozenset({obj.root}))
         if name in _SELF:
@@ -435,7 +557,15 @@ class Methods(Calls):
         if name == "register_buffer" and len(args) > 1 and isinstance(args[0], str):
             obj.attrs[args[0]] = args[1]
             return None
-        if name in ("register_parameter", "add_module", "append", "extend", "insert", "__setattr__", "update"):
+        if name in (
+            "register_parameter",
+            "add_module",
+            "append",
+            "extend",
+            "insert",
+            "__setattr__",
+            "update",
+        ):
             for root in self.roots_in(tuple(args)):
                 obj.root.find().join(root)
             if len(args) > 1 and isinstance(args[0], str):
@@ -466,7 +596,9 @@ class Methods(Calls):
         self.update(node, root, kept, replace=True)
         return Unk()
 
-    def _optimizer_method(self, obj: Obj, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+    def _optimizer_method(
+        self, obj: Obj, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
         roots = self.roots_in(obj.attrs.get("*params"))
         if name == "step":
             if args and not known(args[0]):  # LBFGS calls its closure

@@ -112,11 +112,16 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
     sites = [a.site for a in found.facts if isinstance(a, Blend)]
     smoothed = bool(sites) and all(site in run.smoothed for site in sites)
     seen: set[tuple[int, Region, frozenset[int]]] = set()
-    for atom in sorted((a for a in found.facts if isinstance(a, Sc)), key=lambda a: (a.event, sorted(a.marks), sorted(a.cuts))):
+    for atom in sorted(
+        (a for a in found.facts if isinstance(a, Sc)),
+        key=lambda a: (a.event, sorted(a.marks), sorted(a.cuts)),
+    ):
         score = by_id[atom.event]
         assert isinstance(score, Score)
         extents = run.extents[score.id]
-        region = region_of(frozenset(Tok(e.stream, e.marks | atom.marks, e.cuts | atom.cuts) for e in extents))
+        region = region_of(
+            frozenset(Tok(e.stream, e.marks | atom.marks, e.cuts | atom.cuts) for e in extents)
+        )
         tables = frozenset[int]().union(*(_mixed_with(run.blends[site], atom) for site in sites))
         if (score.id, region, tables) in seen:
             continue
@@ -127,13 +132,23 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
         number += 1
         made.append(
             replace(
-                score, id=number, region=region, normalised=not tables, table=score.table | tables,
+                score,
+                id=number,
+                region=region,
+                normalised=not tables,
+                table=score.table | tables,
                 smoothed=smoothed,
             )  # fmt: skip
         )
         scores.add(number)
     if not scores:
-        gaps.append(Gap("the claimed number could not be traced to losses of validation targets", found.printed.where, behind_report=True))
+        gaps.append(
+            Gap(
+                "the claimed number could not be traced to losses of validation targets",
+                found.printed.where,
+                behind_report=True,
+            )
+        )
     printed = found.printed
     made.append(
         Report(

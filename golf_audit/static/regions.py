@@ -23,7 +23,10 @@ def region_of(extents: frozenset[Tok]) -> Region:
     if len(plain) > PIECES:
         loops = [frozenset(mark.loop for mark in marks) for marks, _ in plain]
         marks = tuple(
-            Mark(loop, frozenset().union(*(m.iterations for marks, _ in plain for m in marks if m.loop == loop)))
+            Mark(
+                loop,
+                frozenset().union(*(m.iterations for marks, _ in plain for m in marks if m.loop == loop)),
+            )
             for loop in sorted(frozenset.intersection(*loops))
         )
         return Region(stream, marks, widened=True, cuts=frozenset(c for _, cuts in plain for c in cuts))

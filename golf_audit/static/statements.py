@@ -10,7 +10,28 @@ from typing import Any
 from golf_audit.static.expressions import MISSING, Expressions
 from golf_audit.static.machine import DeadPathError, Loop, ProgramEndError
 from golf_audit.static.values import (
-    NONE, Alt, Blend, Cls, Cnt, Dct, Dep, Env, Grad, Ix, Lib, Lst, Obj, Own, Par, Sc, Taint, Tok, Unk, Value, capped, known,
+    NONE,
+    Alt,
+    Blend,
+    Cls,
+    Cnt,
+    Dct,
+    Dep,
+    Env,
+    Grad,
+    Ix,
+    Lib,
+    Lst,
+    Obj,
+    Own,
+    Par,
+    Sc,
+    Taint,
+    Tok,
+    Unk,
+    Value,
+    capped,
+    known,
 )  # fmt: skip
 from golf_audit.timeline import SOMETIMES, Stream
 
@@ -128,9 +149,7 @@ class Statements(Expressions):
             else:
                 self.invoke(holder, "__setitem__", [index, value], node)
         elif isinstance(holder, Unk):
-            facts = self.taint(value) | frozenset(
-                a for a in self.index_taint(index) if not isinstance(a, Ix)
-            )
+            facts = self.taint(value) | frozenset(a for a in self.index_taint(index) if not isinstance(a, Ix))
             if holder.roots:
                 self.write_parameter(node, holder, self.taint(value))
                 return
@@ -162,7 +181,11 @@ class Statements(Expressions):
     def _set_element(self, holder: Lst, index: Value, value: Value) -> None:
         while holder.base is not None:
             holder = holder.base
-        if holder.items is not None and isinstance(index, int) and -len(holder.items) <= index < len(holder.items):
+        if (
+            holder.items is not None
+            and isinstance(index, int)
+            and -len(holder.items) <= index < len(holder.items)
+        ):
             old = holder.items[index]
             holder.items[index] = self.join(old, value) if self.weak else value
         else:
@@ -236,7 +259,10 @@ class Statements(Expressions):
         varies = bool(self.marks_of(facts)) and not any(isinstance(a, Sc) for a in facts)
         varies = varies or _SIZES.search(self.quote(node.test)) is not None
         condition = f"{SOMETIMES}{self.quote(node.test)}" if varies else self.quote(node.test)
-        for side, says in ((first, condition), (second, f"{SOMETIMES if varies else ''}not ({self.quote(node.test)})")):
+        for side, says in (
+            (first, condition),
+            (second, f"{SOMETIMES if varies else ''}not ({self.quote(node.test)})"),
+        ):
             env.vars = dict(before)
             with self.under(says):
                 try:
@@ -325,7 +351,13 @@ class Statements(Expressions):
         items = self.sequence(value)
         depth = sum(not loop.counted for loop in self.live)
         limit = UNROLLED_OUTSIDE if depth < 2 else UNROLLED
-        if isinstance(value, Lst) and value.base is None and value.items is not None and value.rest is None and not value.items:
+        if (
+            isinstance(value, Lst)
+            and value.base is None
+            and value.items is not None
+            and value.rest is None
+            and not value.items
+        ):
             return self.block(node.orelse)
         if items is not None and len(items) <= limit:
             return self._counted(node, items)
@@ -404,7 +436,9 @@ class Statements(Expressions):
                 break
         if alive:
             alive = self.block(node.orelse)
-        endless = isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
+        endless = (
+            isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
+        )
         if endless and loop.breaks:
             alive = False
         return self._leave(loop, alive)

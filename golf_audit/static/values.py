@@ -386,7 +386,9 @@ def capped(taint: Taint) -> Taint:
     )
     if len(slim) <= CAP:
         return slim
-    return frozenset(Tok(a.stream) if isinstance(a, Tok) else Sc(a.event) if isinstance(a, Sc) else a for a in slim)
+    return frozenset(
+        Tok(a.stream) if isinstance(a, Tok) else Sc(a.event) if isinstance(a, Sc) else a for a in slim
+    )
 
 
 def union(taints: Iterable[Taint]) -> Taint:
