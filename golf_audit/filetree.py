@@ -34,6 +34,10 @@ DEPTH_CAP = 40
 _TEXT_FIRST = (".py", ".json", ".md", ".sh", ".log", ".txt", ".out", ".stdout", ".toml", ".yml", ".yaml")
 
 
+OUTSIDE = "(repository root)/"
+"""Stands before the path of a file that belongs to a submission and lies outside its folder."""
+
+
 class Sort(Enum):
     """What a directory entry is."""
 

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from golf_audit.claims import read_claims
 from golf_audit.errors import NoSuchSubmission
-from golf_audit.filetree import FileTree, GitEntry, read_folder, read_tree
+from golf_audit.filetree import OUTSIDE, FileTree, GitEntry, read_folder, read_tree
 from golf_audit.gitclone import Clone
 from golf_audit.law import LAUNCH
 from golf_audit.model import Head
 from golf_audit.pullrequest import CLAIM, HOME, Additions, additions, submission_folders, track_of
 from golf_audit.submission import Change, Diff, Submission
 
+SCRIPT = "train_gpt.py"
 UNDATED = dt.date(2026, 5, 2)
 """The date of a folder that names none: the last commit on main, with all rulings in force."""
 
@@ -65,7 +66,8 @@ def _submissions(clone: Clone, found: Additions, pr: int | None) -> tuple[Submis
     date = max(found.head.date, clone.commit(found.base).date).date()
     submissions = []
     for folder in found.folders:
-        tree = read_tree(_inside(clone.tree(found.head.oid), folder), clone)
+        entries = clone.tree(found.head.oid)
+        tree = read_tree(_inside(entries, folder) + _script_outside(entries, folder, found), clone)
         head = Head(folder, tree.fingerprint, found.head.oid, pr)
         submissions.append(Submission(head, track_of(folder), date, tree, diff))
     return tuple(submissions)
@@ -79,6 +81,18 @@ def _inside(entries: Iterable[GitEntry], folder: str) -> list[GitEntry]:
         for entry in entries
         if entry.path.startswith(prefix)
     ]
+
+
+def _script_outside(entries: Iterable[GitEntry], folder: str, found: Additions) -> list[GitEntry]:
+    """The root's train_gpt.py, where a pull request changes that one and hands in a folder without a script.
+
+    It is what was run; that it lies outside the folder is R01's finding."""
+    inside = f"{folder}/"
+    changed = any(change.path == SCRIPT and change.status in ("A", "M") for change in found.changes)
+    scripts = (e.path for e in entries if e.path.startswith(inside) and e.path.endswith(".py"))
+    if not changed or any(scripts):
+        return []
+    return [GitEntry(OUTSIDE + SCRIPT, e.mode, e.oid) for e in entries if e.path == SCRIPT]
 
 
 def _refuse_several(given: Path, place: str, tree: FileTree) -> None:

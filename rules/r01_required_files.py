@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from golf_audit import specimen
+from golf_audit.filetree import OUTSIDE
 from golf_audit.law import COMPILES, FILES
 from golf_audit.model import (
     Assessment,
@@ -50,6 +51,10 @@ def check(case: Case) -> Assessment:
     entry = submission.sources.entry
     if entry is None or not (entry.rsplit("/", 1)[-1].startswith("train_gpt") or _trains(case)):
         findings.append(_missing(SCRIPT, there, "add the script that was run"))
+    elif entry.startswith(OUTSIDE):
+        findings.append(
+            _missing(SCRIPT, f"the script lies outside the folder: {entry}", "move it into the folder")
+        )
     else:
         findings += _script(case, entry)
         if entry != SCRIPT:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from golf_audit.errors import AuditError, CloneError, NoSuchSubmission
+from golf_audit.filetree import OUTSIDE
 from golf_audit.gitclone import Clone
 from golf_audit.load import UNDATED, load_folder, load_pull_request, load_ref
 from golf_audit.model import Track
@@ -227,3 +228,21 @@ def test_what_a_clone_does_not_have_is_one_clear_line(repo: Repo, ask: object) -
         ask(repo.path)
     assert isinstance(caught.value, AuditError)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@needs_git
+def test_a_script_left_at_the_root_is_read_and_named(repo: Repo) -> None:
+    """Some pull requests change the root's train_gpt.py and hand in a folder without a script (#1416)."""
+    folder = "records/track_10min_16mb/2026-04-20_Elsewhere"
+    files = {f"{folder}/submission.json": '{"val_bpb": 1.1}', f"{folder}/README.md": "mine"}
+    repo.branch("elsewhere")
+    repo.commit({**files, "train_gpt.py": "print('mine')\n"})
+    (found,) = load_ref(repo.path, "elsewhere")
+    assert found.sources.entry == OUTSIDE + "train_gpt.py"
+    repo.commit({f"{folder}/train_gpt.py": "print('inside')\n"})
+    (found,) = load_ref(repo.path, "elsewhere")
+    assert found.sources.entry == "train_gpt.py"
+    repo.branch("untouched")
+    repo.commit(files)
+    (found,) = load_ref(repo.path, "untouched")
+    assert found.sources.entry is None, "a root script that the pull request does not change is not its own"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from golf_audit.filetree import OUTSIDE
 from golf_audit.model import (
     Authority,
     Certainty,
@@ -60,6 +61,8 @@ def position(where: Where) -> str:
 
 def in_repository(report: Report, where: Where) -> str:
     """The path of a position relative to the root of the repository."""
+    if where.file.startswith(OUTSIDE):
+        return escape.path(where.file.removeprefix(OUTSIDE))
     return escape.path(f"{escape.path(report.head.folder)}/{escape.path(where.file)}")
 
 
