@@ -103,7 +103,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("clone", type=Path)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--cache", type=Path, help="keep audited rows here and reuse them")
+    parser.add_argument("--cache", type=Path, help="rows of an earlier run or sweep")
     parser.add_argument("--only", default="", help="accepted, clean, illegal, contested or packaging")
     return parser.parse_args()
 
@@ -113,7 +113,11 @@ def _audit(
 ) -> dict[int, dict[str, Any]]:
     known: dict[int, dict[str, Any]] = {}
     if cache and cache.exists():
-        known = {row["pr"]: row for row in read_lines(cache.read_text(encoding="utf-8"))}
+        heads = {int(row["pr"]): row["head"] for row in rows}
+        earlier = read_lines(cache.read_text(encoding="utf-8"))
+        known = {
+            row["pr"]: row for row in earlier if heads.get(row["pr"]) == row["head"] and not row["crash"]
+        }
     targets = [Target(int(row["pr"]), row["head"]) for row in rows if int(row["pr"]) not in known]
     for done, row in enumerate(sweep(clone, targets, jobs), start=1):
         known[row["pr"]] = row
@@ -127,7 +131,8 @@ def _audit(
 
 def _entry(row: dict[str, str], audited: dict[int, dict[str, Any]]) -> dict[str, Any] | None:
     entries = audited[int(row["pr"])]["submissions"]
-    return next((e for e in entries if e["folder"] == row["folder"]), None)
+    same = next((e for e in entries if e["folder"] == row["folder"]), None)
+    return same or (entries[0] if len(entries) == 1 else None)  # some rows name no folder, or half of one
 
 
 def page(judged: list[Judged]) -> str:
