@@ -9,8 +9,9 @@ Blind  Diagnostic evaluations before the reported one are normal and do not coun
 """
 
 from golf_audit.law import ONE_PASS
-from golf_audit.model import Assessment, Certainty, Finding, Precedent, Rule, Severity
+from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, certainty, place, premises, witness
+from golf_audit.static.example import HASHED, SCORED_THEN_TRAINED, TWO_PASSES, files
 from golf_audit.static.leaks import Kind, leaks
 from golf_audit.static.tables import rescored
 from golf_audit.submission import Case
@@ -60,4 +61,17 @@ RULE = Rule(
     check=check,
     cites=(ONE_PASS,),
     precedents=PRECEDENTS,
+    examples=(
+        Example("A fixed model is scored.", files(), Verdict.PASS),
+        Example("Adaptation after each score.", files(SCORED_THEN_TRAINED), Verdict.PASS),
+        Example(
+            "One pass with a cache of what came before (Q01 judges the mixture).", files(HASHED), Verdict.PASS
+        ),
+        Example(
+            "A first pass fills the cache, a second is scored with it.",
+            files(TWO_PASSES),
+            Verdict.FAIL,
+            "earlier pass",
+        ),
+    ),
 )

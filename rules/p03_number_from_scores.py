@@ -8,8 +8,9 @@ Blind  Numbers that leave the process and come back (files, subprocesses) are fo
 """
 
 from golf_audit.law import COMPUTED
-from golf_audit.model import Assessment, Certainty, Evidence, Finding, Kind, Rule, Severity
+from golf_audit.model import Assessment, Certainty, Evidence, Example, Finding, Kind, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, premises
+from golf_audit.static.example import files
 from golf_audit.submission import Case
 
 
@@ -37,4 +38,16 @@ RULE = Rule(
     evidence="T X",
     check=check,
     cites=(COMPUTED,),
+    examples=(
+        Example("The evaluation's number is printed.", files(), Verdict.PASS, "scored here"),
+        Example(
+            "The number stands in the code.",
+            files(
+                "",
+                **{"{loss:.8f}": "2.79000631", "{loss / 2.58310:.8f}": "1.08010000", "{spent:.0f}": "412000"},
+            ),
+            Verdict.FAIL,
+            "constant",
+        ),
+    ),
 )

@@ -11,8 +11,20 @@ Blind  Whether native code normalises is seen by a run only.
 """
 
 from golf_audit.law import CACHES_UNRULED, NORMALISED
-from golf_audit.model import Assessment, Certainty, Evidence, Finding, Kind, Precedent, Rule, Severity
+from golf_audit.model import (
+    Assessment,
+    Certainty,
+    Evidence,
+    Example,
+    Finding,
+    Kind,
+    Precedent,
+    Rule,
+    Severity,
+    Verdict,
+)
 from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.static.example import DICTIONARY, HASHED, SCORED_THEN_TRAINED, files
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Score
 
@@ -64,4 +76,17 @@ RULE = Rule(
     check=check,
     cites=(NORMALISED, CACHES_UNRULED),
     precedents=PRECEDENTS,
+    examples=(
+        Example("A softmax over the vocabulary.", files(), Verdict.PASS),
+        Example("The same, with adaptation.", files(SCORED_THEN_TRAINED), Verdict.PASS),
+        Example(
+            "A hashed cache speaks of the realised token only.",
+            files(HASHED),
+            Verdict.FAIL,
+            "no distribution",
+        ),
+        Example(
+            "Exact contexts in a dictionary.", files(DICTIONARY), Verdict.NEEDS_RULING, "no distribution"
+        ),
+    ),
 )

@@ -8,8 +8,9 @@ Blind  Masks that separate context from scored positions are compared by the run
 """
 
 from golf_audit.law import SCRATCH_UNRULED
-from golf_audit.model import Assessment, Finding, Precedent, Rule, Severity
+from golf_audit.model import Assessment, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, certainty, place, premises, witness
+from golf_audit.static.example import BIAS_AFTER, SLOT, files
 from golf_audit.static.leaks import Kind, Leak, leaks
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Timeline
@@ -60,4 +61,14 @@ RULE = Rule(
     check=check,
     cites=(SCRATCH_UNRULED,),
     precedents=PRECEDENTS,
+    examples=(
+        Example("A bias is updated only after each score.", files(BIAS_AFTER), Verdict.PASS),
+        Example("Nothing is optimised per batch.", files(), Verdict.NOT_APPLICABLE),
+        Example(
+            "A delta is optimised on the targets that it then scores.",
+            files(SLOT),
+            Verdict.NEEDS_RULING,
+            "flipping a target",
+        ),
+    ),
 )

@@ -11,8 +11,17 @@ Blind  State that is kept outside the process; native code that the static readi
 """
 
 from golf_audit.law import SCORE_FIRST
-from golf_audit.model import Assessment, Evidence, Finding, Kind, Precedent, Rule, Severity
+from golf_audit.model import Assessment, Evidence, Example, Finding, Kind, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, certainty, conditions_of, place, premises, witness
+from golf_audit.static.example import (
+    POLISH,
+    SCORED_THEN_TRAINED,
+    STEP_BEFORE_SUM,
+    SWITCH_ON,
+    SWITCHED_POLISH,
+    TRAIN_FIRST,
+    files,
+)
 from golf_audit.static.leaks import Kind as Leaking
 from golf_audit.static.leaks import Leak, leaks
 from golf_audit.submission import Case
@@ -68,4 +77,37 @@ RULE = Rule(
     check=check,
     cites=(SCORE_FIRST,),
     precedents=PRECEDENTS,
+    examples=(
+        Example("A fixed model is scored.", files(), Verdict.PASS, "scored here"),
+        Example(
+            "Each chunk is scored, then trained on for three epochs.",
+            files(SCORED_THEN_TRAINED),
+            Verdict.PASS,
+            "adapts",
+        ),
+        Example(
+            "A step before the addition of a loss that was computed earlier.",
+            files(STEP_BEFORE_SUM),
+            Verdict.PASS,
+        ),
+        Example("Adaptation behind a switch that is off.", files(before=SWITCHED_POLISH), Verdict.PASS),
+        Example(
+            "The README's command turns it on.",
+            files(before=SWITCHED_POLISH, readme=SWITCH_ON),
+            Verdict.FAIL,
+            "learns from",
+        ),
+        Example(
+            "One epoch on the validation stream before saving.",
+            files(before=POLISH),
+            Verdict.FAIL,
+            "learns from",
+        ),
+        Example(
+            "Each chunk is trained on, then scored.",
+            files(TRAIN_FIRST),
+            Verdict.FAIL,
+            "before they are scored",
+        ),
+    ),
 )

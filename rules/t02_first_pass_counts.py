@@ -9,8 +9,9 @@ Blind  Epochs that are unrolled by hand look like separate passes; P01 or T01 th
 """
 
 from golf_audit.law import LAST_EPOCH
-from golf_audit.model import Assessment, Finding, Precedent, Rule, Severity
+from golf_audit.model import Assessment, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, certainty, place, premises, witness
+from golf_audit.static.example import LAST_OF_THREE, SCORED_THEN_TRAINED, files
 from golf_audit.static.leaks import Kind, Leak, leaks
 from golf_audit.submission import Case
 
@@ -54,4 +55,11 @@ RULE = Rule(
     check=check,
     cites=(LAST_EPOCH,),
     precedents=PRECEDENTS,
+    examples=(
+        Example("A fixed model is scored.", files(), Verdict.PASS),
+        Example("Three epochs after the only score.", files(SCORED_THEN_TRAINED), Verdict.PASS),
+        Example(
+            "The last of three epochs is the score.", files(LAST_OF_THREE), Verdict.FAIL, "earlier rounds"
+        ),
+    ),
 )

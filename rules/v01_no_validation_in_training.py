@@ -8,8 +8,20 @@ Blind  Data on disk: whether a shard called train holds validation documents is 
 """
 
 from golf_audit.law import VAL_IN_TRAINING
-from golf_audit.model import Assessment, Certainty, Evidence, Finding, Kind, Precedent, Rule, Severity
+from golf_audit.model import (
+    Assessment,
+    Certainty,
+    Evidence,
+    Example,
+    Finding,
+    Kind,
+    Precedent,
+    Rule,
+    Severity,
+    Verdict,
+)
 from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.static.example import files
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Event, Stream, Timeline
 
@@ -65,4 +77,17 @@ RULE = Rule(
     check=check,
     cites=(VAL_IN_TRAINING,),
     precedents=PRECEDENTS,
+    examples=(
+        Example("Training reads the training shards.", files(), Verdict.PASS, "training shards"),
+        Example(
+            "Training takes the validation shards too.",
+            files(
+                **{
+                    "tokens = load(TRAIN_FILES)": 'tokens = torch.cat([load(TRAIN_FILES), load("data/fineweb_val_*.bin")])'
+                }
+            ),
+            Verdict.FAIL,
+            "learns from validation tokens too",
+        ),
+    ),
 )

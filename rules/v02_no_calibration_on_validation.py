@@ -8,8 +8,9 @@ Blind  Statistics collected by native code.
 """
 
 from golf_audit.law import VAL_CALIBRATION
-from golf_audit.model import Assessment, Certainty, Finding, Precedent, Rule, Severity
+from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.static.example import CALIBRATE, files
 from golf_audit.submission import Case
 from golf_audit.timeline import SOMETIMES, Calibrate, Stream
 
@@ -50,4 +51,16 @@ RULE = Rule(
     check=check,
     cites=(VAL_CALIBRATION,),
     precedents=PRECEDENTS,
+    examples=(
+        Example(
+            "Scales from training shards.", files(before=CALIBRATE.format(files="TRAIN_FILES")), Verdict.PASS
+        ),
+        Example("No statistic of tokens.", files(), Verdict.NOT_APPLICABLE),
+        Example(
+            "Scales from validation shards.",
+            files(before=CALIBRATE.format(files='"data/fineweb_val_*.bin"')),
+            Verdict.FAIL,
+            "statistics of validation tokens",
+        ),
+    ),
 )

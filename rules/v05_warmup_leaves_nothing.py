@@ -8,8 +8,9 @@ Blind  Kernel autotuning caches.
 """
 
 from golf_audit.law import WARM_UP_UNRULED
-from golf_audit.model import Assessment, Certainty, Finding, Precedent, Rule, Severity
+from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.static.example import WARM_UP, files
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Event, Report, Score, Stream, Timeline
 
@@ -43,7 +44,8 @@ def _thrown_away(timeline: Timeline) -> list[Event]:
         for number in report.scores:
             score = timeline.by_id[number]
             used |= score.state if isinstance(score, Score) else set()
-    used_places = {timeline.by_id[i].where for i in used if i in timeline.by_id}
+    reached = (timeline.by_id[i] for i in used if i in timeline.by_id)
+    used_places = {(event.where, event.path) for event in reached}
     first = min(score.id for score in scores)
     return list(
         {
@@ -53,7 +55,7 @@ def _thrown_away(timeline: Timeline) -> list[Event]:
             and e.kind == "gradient"
             and e.region.stream is Stream.VAL
             and e.id < first
-            and e.where not in used_places
+            and (e.where, e.path) not in used_places
         }.values()
     )
 
@@ -78,4 +80,22 @@ RULE = Rule(
     check=check,
     cites=(WARM_UP_UNRULED,),
     precedents=PRECEDENTS,
+    examples=(
+        Example("No warm-up.", files(), Verdict.NOT_APPLICABLE),
+        Example(
+            "Warm-up on random tokens.",
+            files(
+                before=WARM_UP.format(
+                    batch="torch.randint(0, 8192, (1, 64)), torch.randint(0, 8192, (1, 64))"
+                )
+            ),
+            Verdict.PASS,
+        ),
+        Example(
+            "Warm-up of a copy on validation tokens.",
+            files(before=WARM_UP.format(batch="piece(tokens, 0)")),
+            Verdict.NEEDS_RULING,
+            "no printed score depends on it",
+        ),
+    ),
 )

@@ -112,16 +112,16 @@ def guards_of(layer: Layer, claimed: Claimed) -> dict[int, bool]:
     parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
     seen: set[str] = set()
     while waiting:
-        node = waiting.pop()
-        while node in parents:
-            parent = parents[node]
-            if isinstance(parent, ast.If) and node is not parent.test:
-                forced.setdefault(id(parent), node in parent.body)
+        inner = waiting.pop()
+        while inner in parents:
+            parent = parents[inner]
+            if isinstance(parent, ast.If) and inner is not parent.test:
+                forced.setdefault(id(parent), any(inner is statement for statement in parent.body))
             if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)) and parent.name not in seen:
                 seen.add(parent.name)
                 calls = [c for c in ast.walk(tree) if isinstance(c, ast.Call) and _callee(c) == parent.name]
                 waiting += calls if len(calls) == 1 else []
-            node = parent
+            inner = parent
     return forced
 
 

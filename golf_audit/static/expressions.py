@@ -696,10 +696,8 @@ def _split_percent(text: str) -> list[str | None]:
     while (start := text.find("%", position)) >= 0:
         pieces.append(text[position:start])
         end = start + 1
-        while (
-            (end < len(text)
-            and text[end] in "0123456789.+- #(*)_hlL")
-            or (end < len(text) and text[start + 1 : start + 2] == "(" and text[end - 1] != ")")
+        while (end < len(text) and text[end] in "0123456789.+- #(*)_hlL") or (
+            end < len(text) and text[start + 1 : start + 2] == "(" and text[end - 1] != ")"
         ):
             end += 1
         if text[end : end + 1] == "%":

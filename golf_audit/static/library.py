@@ -18,6 +18,7 @@ from golf_audit.static.values import (
     Bound,
     Cls,
     Dct,
+    Dep,
     Fn,
     Ix,
     Lib,
@@ -44,10 +45,48 @@ Args = list[Value]
 Keywords = dict[str, Value]
 Handler = Callable[["Library", Args, Keywords, ast.AST], Value]
 _PURE = frozenset(
-    ["int", "float", "bool", "str", "abs", "round", "len", "min", "max", "sum", "sorted", "pow", "divmod", "chr", "ord", "hash", "repr", "ascii", "bin", "hex"]
+    [
+        "int",
+        "float",
+        "bool",
+        "str",
+        "abs",
+        "round",
+        "len",
+        "min",
+        "max",
+        "sum",
+        "sorted",
+        "pow",
+        "divmod",
+        "chr",
+        "ord",
+        "hash",
+        "repr",
+        "ascii",
+        "bin",
+        "hex",
+    ]
 )
 _FRESH = frozenset(
-    ["zeros", "ones", "empty", "full", "randn", "rand", "arange", "eye", "linspace", "zeros_like", "ones_like", "empty_like", "full_like", "randn_like", "rand_like", "tensor_split"]
+    [
+        "zeros",
+        "ones",
+        "empty",
+        "full",
+        "randn",
+        "rand",
+        "arange",
+        "eye",
+        "linspace",
+        "zeros_like",
+        "ones_like",
+        "empty_like",
+        "full_like",
+        "randn_like",
+        "rand_like",
+        "tensor_split",
+    ]
 )
 _MODULES = ("torch.nn.", "transformers.", "flash_attn.", "fla.", "torch.nn.modules.")
 _NATIVE = ("ctypes.CDLL", "ctypes.cdll", "torch.utils.cpp_extension", "cffi.", "torch.ops.")
@@ -114,8 +153,7 @@ class Library(Files):
         if (
             target is None
             or not any(isinstance(a, Tok) for a in self.taint(target))
-            or (isinstance(target, Unk)
-            and target.kind == "logits")
+            or (isinstance(target, Unk) and target.kind == "logits")
         ):
             plain = [
                 v
@@ -148,7 +186,7 @@ class Library(Files):
     def _parameter(self, args: Args, keywords: Keywords) -> Value:
         root = self.new_root("parameter", leaf=True)
         facts = self.facts_of(args, keywords)
-        root.state = frozenset(a.event for a in facts if type(a).__name__ == "Dep")
+        root.state = frozenset(a.event for a in facts if isinstance(a, Dep))
         return Unk(roots=frozenset({root}))
 
     # --- builtins --------------------------------------------------------------------------------------
@@ -477,7 +515,7 @@ class Library(Files):
     def gradient(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         """torch.autograd.grad: an adaptation that is not written back yet."""
         loss = self.taint(args[0]) if args else NONE
-        facts = frozenset(a for a in loss if isinstance(a, Tok) or type(a).__name__ == "Dep")
+        facts = frozenset(a for a in loss if isinstance(a, (Tok, Dep)))
         made = self.adapt(node, "tensor", facts | {_grad()}, "gradient", scratch=True)
         return Lst(None, Unk(facts | made | {_grad()}))
 

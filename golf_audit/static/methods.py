@@ -39,20 +39,106 @@ from golf_audit.static.values import (
 from golf_audit.timeline import Stream
 
 SHAPES = frozenset(
-    ["shape", "dtype", "device", "ndim", "itemsize", "nbytes", "size", "numel", "dim", "element_size", "stride", "is_cuda", "layout", "requires_grad", "is_leaf"]
+    [
+        "shape",
+        "dtype",
+        "device",
+        "ndim",
+        "itemsize",
+        "nbytes",
+        "size",
+        "numel",
+        "dim",
+        "element_size",
+        "stride",
+        "is_cuda",
+        "layout",
+        "requires_grad",
+        "is_leaf",
+    ]
 )
 VIEWS = frozenset(
-    ["view", "reshape", "squeeze", "unsqueeze", "transpose", "permute", "flatten", "detach", "numpy", "T", "mT", "data", "contiguous", "narrow", "select", "chunk", "split", "unbind", "expand", "expand_as", "view_as", "movedim", "swapaxes", "diagonal", "unfold", "t", "ravel", "real", "requires_grad_", "pin_memory"]
+    [
+        "view",
+        "reshape",
+        "squeeze",
+        "unsqueeze",
+        "transpose",
+        "permute",
+        "flatten",
+        "detach",
+        "numpy",
+        "T",
+        "mT",
+        "data",
+        "contiguous",
+        "narrow",
+        "select",
+        "chunk",
+        "split",
+        "unbind",
+        "expand",
+        "expand_as",
+        "view_as",
+        "movedim",
+        "swapaxes",
+        "diagonal",
+        "unfold",
+        "t",
+        "ravel",
+        "real",
+        "requires_grad_",
+        "pin_memory",
+    ]
 )
 COPIES = frozenset(
-    ["to", "float", "double", "half", "bfloat16", "long", "int", "bool", "clone", "cpu", "cuda", "copy", "astype", "type", "type_as", "short", "uint8", "tolist", "item"]
+    [
+        "to",
+        "float",
+        "double",
+        "half",
+        "bfloat16",
+        "long",
+        "int",
+        "bool",
+        "clone",
+        "cpu",
+        "cuda",
+        "copy",
+        "astype",
+        "type",
+        "type_as",
+        "short",
+        "uint8",
+        "tolist",
+        "item",
+    ]
 )
-POSITIONS = frozenset(["nonzero", "argmax", "argmin", "argsort", "argwhere", "flatnonzero", "searchsorted", "bucketize"])
+POSITIONS = frozenset(
+    ["nonzero", "argmax", "argmin", "argsort", "argwhere", "flatnonzero", "searchsorted", "bucketize"]
+)
 TABLE_WRITES = frozenset(
     ["index_add_", "scatter_add_", "scatter_", "index_put_", "scatter_reduce_", "index_fill_", "index_copy_"]
 )
 _SELF = frozenset(
-    ["to", "cuda", "cpu", "float", "half", "bfloat16", "double", "eval", "train", "requires_grad_", "apply", "compile", "share_memory", "half_", "type", "to_empty"]
+    [
+        "to",
+        "cuda",
+        "cpu",
+        "float",
+        "half",
+        "bfloat16",
+        "double",
+        "eval",
+        "train",
+        "requires_grad_",
+        "apply",
+        "compile",
+        "share_memory",
+        "half_",
+        "type",
+        "to_empty",
+    ]
 )
 
 

@@ -1,0 +1,258 @@
+"""Small programs for the examples of the order rules: each example states only its evaluation.
+
+They are written here; none is taken from a submission.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+from golf_audit import specimen
+
+_HEAD = """import copy
+import glob
+import math
+import os
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class GPT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(8192, 512)
+        self.head = nn.Linear(512, 8192)
+
+    def hidden(self, x):
+        return F.rms_norm(self.emb(x), (512,))
+
+    def forward(self, x, y):
+        return F.cross_entropy(self.head(self.hidden(x)).flatten(0, 1).float(), y.flatten(), reduction="none")
+
+
+def load(pattern):
+    shards = [np.fromfile(name, dtype="<u2").astype(np.int64) for name in sorted(glob.glob(pattern))]
+    return torch.from_numpy(np.concatenate(shards))
+
+
+def piece(tokens, start, length=1024):
+    chunk = tokens[start : start + length + 1]
+    return chunk[:-1].unsqueeze(0), chunk[1:].unsqueeze(0)
+
+
+def step(model, optimizer, x, y):
+    optimizer.zero_grad()
+    model(x, y).mean().backward()
+    optimizer.step()
+
+
+def train(model):
+    tokens = load(TRAIN_FILES)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for i in range(20000):
+        x, y = piece(tokens, i * 1024)
+        step(model, optimizer, x, y)
+
+
+TRAIN_FILES = os.environ.get("TRAIN_FILES", "data/fineweb_train_*.bin")
+EXTRA = int(os.environ.get("EXTRA_ENABLED", "0"))
+
+
+def evaluate(model, tokens):
+    total, count = 0.0, 0
+"""
+_TAIL = """    return total / count
+
+
+def main():
+    model = GPT()
+    train(model)
+    tokens = load("data/fineweb_val_*.bin")
+{before}
+    torch.save(model.state_dict(), "model.pt")
+    model.load_state_dict(torch.load("model.pt"))
+    started = time.perf_counter()
+    loss = evaluate(model, tokens)
+    spent = 1000 * (time.perf_counter() - started)
+    print(f"quantized_sliding_window val_loss:{{loss:.8f}} val_bpb:{{loss / 2.58310:.8f}} eval_time:{{spent:.0f}}ms")
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+SCORE = """
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    with torch.no_grad():
+        nll = model(x, y)
+    total += nll.sum().item()
+    count += y.numel()
+"""
+SCORED_THEN_TRAINED = """
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    with torch.no_grad():
+        nll = model(x, y)
+    total += nll.sum().item()
+    count += y.numel()
+    for _ in range(3):
+        step(model, optimizer, x, y)
+"""
+STEP_BEFORE_SUM = """
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    with torch.no_grad():
+        nll = model(x, y)
+    step(model, optimizer, x, y)
+    total += nll.sum().item()
+    count += y.numel()
+"""
+TRAIN_FIRST = """
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    step(model, optimizer, x, y)
+    with torch.no_grad():
+        nll = model(x, y)
+    total += nll.sum().item()
+    count += y.numel()
+"""
+LAST_OF_THREE = """
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+for epoch in range(3):
+    for start in range(0, len(tokens) - 1, 1024):
+        x, y = piece(tokens, start)
+        nll = model(x, y)
+        if epoch == 2:
+            total += nll.sum().item()
+            count += y.numel()
+        optimizer.zero_grad()
+        nll.mean().backward()
+        optimizer.step()
+"""
+POLISH = """
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    for start in range(0, len(tokens) - 1, 1024):
+        x, y = piece(tokens, start)
+        step(model, optimizer, x, y)
+"""
+SWITCHED_POLISH = "    if EXTRA:\n" + textwrap.indent(POLISH.strip("\n"), "    ") + "\n"
+HASHED = """
+table = np.zeros(1 << 22)
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    with torch.no_grad():
+        p = torch.exp(-model(x, y)).numpy()
+    key = ((x.numpy() * 36313) ^ (y.numpy() * 27191)) & ((1 << 22) - 1)
+    mixed = 0.8 * p + 0.2 * table[key]
+    total += -np.log(mixed).sum()
+    count += y.numel()
+    np.add.at(table, key, 1)
+"""
+DICTIONARY = """
+seen = {}
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    with torch.no_grad():
+        p = torch.exp(-model(x, y))
+    context = tuple(x[0].tolist())
+    mixed = 0.8 * p + 0.2 * seen.get(context, 0)
+    total += -torch.log(mixed).sum().item()
+    count += y.numel()
+    seen[context] = seen.get(context, 0) + 1
+"""
+TWO_PASSES = """
+table = np.zeros(1 << 22)
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    key = ((x.numpy() * 36313) ^ (y.numpy() * 27191)) & ((1 << 22) - 1)
+    np.add.at(table, key, 1)
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    with torch.no_grad():
+        p = torch.exp(-model(x, y)).numpy()
+    key = ((x.numpy() * 36313) ^ (y.numpy() * 27191)) & ((1 << 22) - 1)
+    mixed = 0.8 * p + 0.2 * table[key]
+    total += -np.log(mixed).sum()
+    count += y.numel()
+"""
+BETTER_OF_TWO = """
+other = copy.deepcopy(model)
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    with torch.no_grad():
+        nll = torch.minimum(model(x, y), other(x, y))
+    total += nll.sum().item()
+    count += y.numel()
+"""
+SLOT = """
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    hidden = model.hidden(x).detach()
+    delta = torch.zeros(1, 1, 512, requires_grad=True)
+    optimizer = torch.optim.AdamW([delta], lr=5e-3)
+    for _ in range(8):
+        optimizer.zero_grad()
+        F.cross_entropy(model.head(hidden + delta).flatten(0, 1), y.flatten()).backward()
+        optimizer.step()
+    with torch.no_grad():
+        nll = F.cross_entropy(model.head(hidden + delta).flatten(0, 1), y.flatten(), reduction="none")
+    total += nll.sum().item()
+    count += y.numel()
+"""
+BIAS_AFTER = """
+bias = torch.zeros(1, 1, 512, requires_grad=True)
+optimizer = torch.optim.SGD([bias], lr=5e-3)
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    nll = F.cross_entropy(model.head(model.hidden(x).detach() + bias).flatten(0, 1), y.flatten(), reduction="none")
+    total += nll.sum().item()
+    count += y.numel()
+    optimizer.zero_grad()
+    nll.mean().backward()
+    optimizer.step()
+"""
+CALIBRATE = """
+    calibration = load({files})
+    scale = model.hidden(calibration[:4096]).abs().amax()
+    state = {{name: torch.round(w / scale) * scale for name, w in model.state_dict().items()}}
+    model.load_state_dict(state)
+"""
+WARM_UP = """
+    warm = copy.deepcopy(model)
+    optimizer = torch.optim.SGD(warm.parameters(), lr=1e-3)
+    x, y = {batch}
+    step(warm, optimizer, x, y)
+"""
+
+
+def program(evaluation: str = SCORE, before: str = "", **changed: str) -> str:
+    """A script that trains, runs `before` (inside main), saves, loads and evaluates. `changed` replaces texts."""
+    text = (
+        _HEAD
+        + textwrap.indent(evaluation.strip("\n"), "    ")
+        + "\n"
+        + _TAIL.format(before=before.strip("\n"))
+    )
+    for old, new in changed.items():
+        text = text.replace(old, new)
+    return text
+
+
+def files(evaluation: str = SCORE, before: str = "", readme: str = "", **changed: str) -> dict[str, str]:
+    """The folder of such a program, with a log that its claim is found in."""
+    script = program(evaluation, before, **changed)
+    added: dict[str, str | None] = {"train_gpt.py": script}
+    if readme:
+        added["README.md"] = readme
+    return specimen.folder(specimen.log(code=len(script.encode())), files=added)
+
+
+SWITCH_ON = "# Eleven layers\n\n    EXTRA_ENABLED=1 torchrun --standalone --nproc_per_node=8 train_gpt.py\n"
