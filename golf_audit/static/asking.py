@@ -100,17 +100,17 @@ def basis(case: Case) -> tuple[Evidence, ...]:
             for where in dict.fromkeys(s.where for s in scores)
         ),
     ]
+    adapted = [e for s in scores for e in behind(timeline, s) if isinstance(e, Adapt)]
     found += [
         Evidence(Kind.SOURCE, f"{e.parameters} adapts here, on tokens that are already scored", e.where)
-        for e in first_of(e for s in scores for e in behind(timeline, s))
-        if isinstance(e, Adapt) and e.region.stream is Stream.VAL
+        for e in first_of(e for e in adapted if e.region.stream is Stream.VAL)
     ]
     return tuple(found)
 
 
-def first_of(events: Iterable[Event]) -> list[Event]:
+def first_of(events: Iterable[Adapt]) -> list[Adapt]:
     """The first event of every place."""
-    places: dict[Where, Event] = {}
+    places: dict[Where, Adapt] = {}
     for event in sorted(events, key=lambda e: e.id):
         places.setdefault(event.where, event)
     return list(places.values())
