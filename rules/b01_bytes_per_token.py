@@ -93,7 +93,7 @@ def _unmet(counting: Counting) -> tuple[Unmet, ...]:
             missing.append(Unmet(f"{where}: {'; '.join(count.lost)}", _SUPPLY))
         if count.file and not any(table.fragments is not None for table in counting.tables):
             what = "the vocabulary" if counting.tables else "the file"
-            message = f"{where}: the byte table is read from a file, and {what} is not in the folder"
+            message = f"{where}: the divisor is read from a file by np.load, and {what} is not in the folder"
             missing.append(Unmet(message, f"add {what} to the folder"))
     return tuple(missing)
 
@@ -181,7 +181,7 @@ def _cause(differences: Sequence[Difference]) -> str:
         return "every token counts the same number of bytes"
     if marked and all(d.counted == d.expected + 1 for d in marked):
         return "the leading space of a piece is counted twice"
-    if marked and all(d.counted == d.expected + 2 for d in marked):
+    if marked and all(d.counted in (d.expected + 2, d.expected + 3) for d in marked):
         return "the mark of a leading space is counted by its own three bytes"
     if pieces and all(d.counted == len(d.piece.text) for d in pieces):
         return "byte pieces are counted by the length of their name"

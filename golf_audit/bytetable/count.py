@@ -68,7 +68,6 @@ class Count:
     constant: float | None = None
     exact: bool = True
     ordered: bool = True
-    scale: float = 1.0
 
     @property
     def bytes(self) -> bool:
@@ -140,13 +139,13 @@ def _each_one(total: Total) -> bool:
 def _compared(total: Total, count: Count) -> Count:
     """Terms that are canonical by themselves are set aside; the others are one count together."""
     scale = 1.0 if any(math.isclose(total.scale, s, rel_tol=1e-6) for s in _SCALES) else total.scale
-    alone = [_judge((term,)) for term in total.terms]
+    alone = [_judge((term,), scale) for term in total.terms]
     rest = [term for term, (differences, _) in zip(total.terms, alone, strict=True) if differences]
     terms = tuple(rest) or total.terms
     differences: tuple[Difference, ...] = ()
     verified = all(ordered for _, ordered in alone)
     if rest:
-        differences, verified = _judge(terms)
+        differences, verified = _judge(terms, scale)
         kinds = {found for found, _ in alone if found}
         if differences and len(kinds) == 1:  # the same wrong count for several parts of the text
             differences = kinds.pop()
@@ -155,20 +154,18 @@ def _compared(total: Total, count: Count) -> Count:
     if any(math.isnan(d.counted) for d in differences):
         lost = (*count.lost, "the count depends on more than two streams of tokens")
         return replace(count, places=places, lost=lost)
-    return replace(
-        count, places=places, differences=differences, exact=not weighted, ordered=verified, scale=scale
-    )
+    return replace(count, places=places, differences=differences, exact=not weighted, ordered=verified)
 
 
-def _judge(terms: tuple[Lanes, ...]) -> tuple[tuple[Difference, ...], bool]:
+def _judge(terms: tuple[Lanes, ...], scale: float) -> tuple[tuple[Difference, ...], bool]:
     """The differences of a sum of terms under the assignment of streams that fits best, and whether that
     assignment was shown: one stream is the other, one token on."""
     variables = tuple(dict.fromkeys(v for term in terms for v in term.variables))
     if not variables:
-        return _differences(terms, {}), True
+        return _differences(terms, {}, scale), True
     best: tuple[tuple[Difference, ...], bool] | None = None
     for target, before in _roles(variables):
-        found = _differences(terms, {target: 0, **({before: 1} if before is not None else {})})
+        found = _differences(terms, {target: 0, **({before: 1} if before is not None else {})}, scale)
         verified = before is None or target.after(before)
         if best is None or (verified, -len(found)) > (best[1], -len(best[0])):
             best = (found, verified)
@@ -183,7 +180,9 @@ def _roles(variables: tuple[Variable, ...]) -> Iterator[tuple[Variable, Variable
         yield from permutations(variables, 2)
 
 
-def _differences(terms: tuple[Lanes, ...], roles: dict[Variable, int]) -> tuple[Difference, ...]:
+def _differences(
+    terms: tuple[Lanes, ...], roles: dict[Variable, int], scale: float
+) -> tuple[Difference, ...]:
     found = []
     index = 0
     for target in range(SIZE):
@@ -194,7 +193,7 @@ def _differences(terms: tuple[Lanes, ...], roles: dict[Variable, int]) -> tuple[
                 if any(v not in roles for v in term.variables):
                     counted = math.nan
                     break
-                counted += float(term.at({v: held[roles[v]] for v in term.variables}))
+                counted += scale * float(term.at({v: held[roles[v]] for v in term.variables}))
             if counted != _CANONICAL[index]:
                 found.append(Difference(VOCABULARY[target], VOCABULARY[before], _CANONICAL[index], counted))
             index += 1

@@ -7,6 +7,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from golf_audit.bytetable.samples import SIZE
@@ -219,7 +220,7 @@ class Expressions:
             return self.unknown(left, right)
         if known(left) and known(right):
             return self.own(self._compute(function, left, right), left, right)
-        if isinstance(left, Total) or isinstance(right, Total):
+        if isinstance(left, Total) or isinstance(right, Total) or _in_bits(op, left, right):
             return self._totals(op, left, right, node, scope)
         return self.combine(function, (left, right), node, scope, op)
 
@@ -234,13 +235,8 @@ class Expressions:
         return made
 
     def _compute(self, function: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
-        for one, other in ((left, right), (right, left)):
-            if isinstance(one, int) and (
-                abs(one) > _NUMBER_CAP
-                or (function in (operator.pow, operator.lshift) and abs(one) > 256)
-                or (isinstance(other, (str, bytes, list, tuple)) and one * len(other) > _SIZE_CAP)
-            ):
-                return self.unknown()
+        if not _moderate(function, left, right):
+            return self.unknown()
         try:
             return function(left, right)
         except (ArithmeticError, TypeError, ValueError):
@@ -531,7 +527,7 @@ class Expressions:
                 return table(value.values()[index], value.place, value.pieces)
             return value if index.start in (None, 0) else self.unknown()
         if isinstance(index, (list, range, Table)):
-            keys = index.values() if isinstance(index, Table) else list(index)[:_SIZE_CAP]
+            keys = index.values() if isinstance(index, Table) else list(islice(index, _SIZE_CAP))
             if keys and all(isinstance(k, bool) for k in keys):
                 keys = [i for i, k in enumerate(keys) if k]
             try:
@@ -685,6 +681,26 @@ class Expressions:
 
     def _await(self, node: ast.Await, scope: Scope) -> Any:
         return self.evaluate(node.value, scope)
+
+
+def _moderate(function: Callable[[Any, Any], Any], left: Any, right: Any) -> bool:
+    """True when the result of an operation on constants cannot be large."""
+    if function is operator.mod and isinstance(left, (str, bytes)):
+        return False  # a format may ask for any width
+    texts = [len(v) for v in (left, right) if isinstance(v, (str, bytes, list, tuple))]
+    numbers = [abs(v) for v in (left, right) if isinstance(v, int)]
+    if sum(texts) * max((1, *numbers)) > _SIZE_CAP:
+        return False
+    most = 256 if function in (operator.pow, operator.lshift) else _NUMBER_CAP
+    return all(n <= most for n in numbers)
+
+
+def _in_bits(op: ast.operator, left: Any, right: Any) -> bool:
+    """True for counted bytes times ln 2: the count stays what it is, the loss above it is in nats."""
+    if not isinstance(op, (ast.Mult, ast.Div)):
+        return False
+    counted = [v for v in (left, right) if isinstance(v, Lanes) and v.counts]
+    return len(counted) == 1 and any(number(v) and math.isclose(v, math.log(2)) for v in (left, right))
 
 
 def _as_total(value: Any) -> Total | None:

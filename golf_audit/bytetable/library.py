@@ -7,6 +7,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from golf_audit.bytetable import samples
@@ -114,7 +115,7 @@ _SUMS = frozenset(("sum", "nansum"))
 _TEXT = _names(
     "startswith endswith encode decode replace strip lstrip rstrip removeprefix removesuffix lower "
     "upper split rsplit join casefold title capitalize isdigit isalpha isspace isalnum isnumeric count "
-    "find rfind index partition rpartition format hex fromhex bit_length splitlines zfill isascii "
+    "find rfind index partition rpartition hex fromhex bit_length splitlines isascii "
     "isupper islower"
 )
 _LISTS = _names("append extend insert pop index count copy keys values items get setdefault update add")
@@ -505,7 +506,7 @@ class Library(Expressions):
         allowed = isinstance(held, (str, bytes, int, float, list, tuple)) and (
             name in _TEXT or name in _LISTS
         )
-        if allowed and all(known(a) for a in (*args, *kwargs.values())):
+        if allowed and all(known(a) for a in (*args, *kwargs.values())) and _bounded(held, name, args):
             try:
                 result = getattr(held, name)(*args, **kwargs)
             except (ArithmeticError, AttributeError, IndexError, LookupError, TypeError, ValueError):
@@ -593,7 +594,7 @@ class Library(Expressions):
         if name in ("getattr", "setattr", "hasattr") and len(args) > 1 and isinstance(args[1], str):
             return self._attribute_call(name, args, node, scope)
         if name in ("map", "filter") and len(args) == 2 and isinstance(args[1], (list, tuple, range, str)):
-            results = [self.apply(args[0], [v], {}, node, scope) for v in list(args[1])[: 4 * SIZE]]
+            results = [self.apply(args[0], [v], {}, node, scope) for v in islice(args[1], 4 * SIZE)]
             return Items(results) if name == "map" else self.unknown()
         if name in ("super",):
             return self.unknown()
@@ -721,7 +722,20 @@ def _snake(name: str) -> str:
 
 
 def _within(args: list[Any]) -> bool:
+    """True when a function of these arguments makes nothing large."""
     first = args[0] if args else None
     if isinstance(first, int) and not isinstance(first, bool):
         return abs(first) < _TABLE_CAP
-    return not isinstance(first, (list, tuple, range, str, bytes)) or len(first) <= 4 * _TABLE_CAP
+    if isinstance(first, range):
+        return abs(first.stop - first.start) <= 4 * _TABLE_CAP
+    return not isinstance(first, (list, tuple, str, bytes)) or len(first) <= 4 * _TABLE_CAP
+
+
+def _bounded(held: Any, name: str, args: list[Any]) -> bool:
+    """True when a method of a text makes nothing large: `replace` and `join` can multiply its length."""
+    if name == "replace" and len(args) > 1 and isinstance(args[1], (str, bytes)):
+        return (len(held) + 1) * (len(args[1]) + 1) <= 4 * _TABLE_CAP
+    if name == "join" and args and isinstance(args[0], (list, tuple)):
+        longest = max((len(part) for part in args[0] if isinstance(part, (str, bytes))), default=0)
+        return (len(args[0]) + 1) * (len(held) + longest) <= 4 * _TABLE_CAP
+    return True
