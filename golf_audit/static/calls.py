@@ -374,13 +374,7 @@ class Calls(Statements):
 
     def _reaches(self, fn: Fn, cls: Cls) -> bool:
         for child in ast.walk(fn.node):
-            name = (
-                child.attr
-                if isinstance(child, ast.Attribute)
-                else child.id
-                if isinstance(child, ast.Name)
-                else ""
-            )
+            name = _spelled(child)
             if not name:
                 continue
             if _REACHES.search(name):
@@ -545,6 +539,13 @@ class Calls(Statements):
 
 
 UNROLL_COMPREHENSION = 24
+
+
+def _spelled(node: ast.AST) -> str:
+    """The name that a node mentions: also in a text, which getattr may take."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) and len(node.value) < 60 else ""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _callee_name(fn: Value) -> str:

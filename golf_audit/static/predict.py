@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from golf_audit.runconfig import RunConfig
-from golf_audit.source import Sources
+from golf_audit.source import Layer, Sources
 from golf_audit.static.attribution import Claimed, Match, guards_of, match
 from golf_audit.static.machine import Printed
 from golf_audit.static.program import Interpreter
@@ -21,20 +21,32 @@ NO_LOG = "no log line stands behind the claim, so the claimed number cannot be t
 def predict(sources: Sources, config: RunConfig, support: Support) -> Timeline:
     """Follow the program under its configuration and trace the claimed number back to its scores."""
     claimed = claimed_lines(support)
-    run = Interpreter(sources, config)
-    run.run()
+    main, run = _first_run(sources, config)
     found = _best(run.printed, claimed)
-    if found is None and claimed and sources.main is not None:
+    if found is None and claimed and main is not None:
         for line in claimed:
-            forced = guards_of(sources.main, line)
+            forced = guards_of(main, line)
             if forced:
-                again = Interpreter(sources, config, forced)
+                again = Interpreter(sources, config, main, forced)
                 again.run()
                 found = _best(again.printed, claimed)
                 if found is not None:
                     run = again
                     break
     return _timeline(run, found, bool(claimed))
+
+
+def _first_run(sources: Sources, config: RunConfig) -> tuple[Layer | None, Interpreter]:
+    """A run from the entry script; where that scores nothing, from the file that it hands over to."""
+    entry = sources.entry_module.program if sources.entry_module is not None else None
+    first = Interpreter(sources, config, entry)
+    first.run()
+    main = sources.main
+    if main is None or main is entry or any(isinstance(event, Score) for event in first.events):
+        return entry, first
+    second = Interpreter(sources, config, main)
+    second.run()
+    return main, second
 
 
 def claimed_lines(support: Support) -> list[Claimed]:

@@ -27,9 +27,12 @@ class Unit:
 class Interpreter(Library):
     """One abstract run of a submission."""
 
-    def __init__(self, sources: Sources, config: RunConfig, forced: dict[int, bool] | None = None) -> None:
+    def __init__(
+        self, sources: Sources, config: RunConfig, main: Layer | None, forced: dict[int, bool] | None = None
+    ) -> None:
         super().__init__()
         self.sources = sources
+        self.main = main
         self.config = config
         self.forced = forced or {}
         self.environ = Obj(None, "environ")
@@ -39,7 +42,7 @@ class Interpreter(Library):
 
     def run(self) -> None:
         """Interpret from the first line of the program to its end."""
-        main = self.sources.main
+        main = self.main
         if main is None or main.parsed.tree is None:
             self.stopped = "the program could not be parsed" if main is not None else "there is no program"
             return
@@ -74,7 +77,7 @@ class Interpreter(Library):
     def _local(self, name: str) -> Layer | None:
         """The file or packed module of the submission with this name."""
         path = name.replace(".", "/")
-        main = self.sources.main
+        main = self.main
         here = main.file.rpartition("/")[0] if main is not None else ""
         for prefix in dict.fromkeys((f"{here}/" if here else "", "")):
             for candidate in (f"{prefix}{path}.py", f"{prefix}{path}/__init__.py"):
@@ -98,7 +101,7 @@ class Interpreter(Library):
         if name in self.spaces:
             return self.spaces[name]
         layer = self._local(name)
-        main = self.sources.main
+        main = self.main
         if layer is None or (main is not None and layer.file == main.file and layer.index == main.index):
             return None
         self.spaces[name] = Space(name, Env(None))

@@ -1,0 +1,98 @@
+"""Small programs that fooled an earlier engine, in one direction or the other (research/static.md, section 6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from golf_audit.model import Example, Verdict
+from golf_audit.static import example as programs
+from golf_audit.static.leaks import leaks
+from golf_audit.timeline import Adapt, Overlap, Stream, Timeline
+from tests.rule_harness import submission_of
+
+_SGD = "optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)\n"
+_SCORE = "with torch.no_grad():\n    nll = model(x, y)\ntotal += nll.sum().item()\ncount += y.numel()\n"
+_STEP = "step(model, optimizer, x, y)\n"
+
+
+def _in(loop: str, body: str) -> str:
+    return loop + "".join(f"    {line}\n" for line in body.splitlines())
+
+
+CHUNKS = "for start in range(0, len(tokens) - 1, 1024):\n"
+PIECE = "x, y = piece(tokens, start)\n"
+LEGAL = {
+    "windows sorted into a list per chunk": _SGD
+    + "windows = [[] for _ in range(len(tokens) // 4096)]\n"
+    + "for start in range(0, len(tokens) - 1, 64):\n    windows[start // 4096].append(start)\n"
+    + _in("for ci in range(len(tokens) // 4096):\n", _in("for start in windows[ci]:\n", PIECE + _SCORE))
+    + "    x, y = piece(tokens, ci * 4096, 4096)\n    step(model, optimizer, x, y)\n",
+    "positions moved by a second variable": _SGD
+    + "pos = 0\n"
+    + _in(
+        "while pos < len(tokens) - 1:\n",
+        "end = pos + 1024\nx, y = piece(tokens, pos)\n" + _SCORE + _STEP + "pos = end\n",
+    ),
+    "documents found from the tokens": _SGD
+    + "starts = (tokens == 1).nonzero(as_tuple=True)[0].numpy()\n"
+    + _in("for i in range(len(starts)):\n", "start = int(starts[i])\n" + PIECE + _SCORE + _STEP),
+    "a step on the loss of the chunk before": _SGD
+    + "previous = None\n"
+    + _in(
+        CHUNKS,
+        PIECE
+        + "if previous is not None:\n    optimizer.zero_grad()\n    previous.backward()\n    optimizer.step()\n"
+        + "nll = model(x, y)\ntotal += nll.sum().item()\ncount += y.numel()\nprevious = nll.mean()\n",
+    ),
+    "a table read at tokens, then added to": _SGD
+    + "size = torch.ones(8192)\n"
+    + _in(CHUNKS, PIECE + "spent = size[y]\nspent += 1\n" + _SCORE + _STEP),
+    "adapters made anew for each chunk, trained afterwards": _in(
+        CHUNKS,
+        "other = copy.deepcopy(model)\n"
+        + PIECE
+        + _SCORE.replace("model(", "other(")
+        + _SGD.replace("model", "other")
+        + "step(other, optimizer, x, y)\n",
+    ),
+}
+ILLEGAL = {
+    "a second pass over lists of the first": _SGD
+    + "chunks = []\n"
+    + _in(CHUNKS, "chunks.append(start)\n" + PIECE + _STEP)
+    + _in("for start in chunks:\n", PIECE + _SCORE),
+    "no_grad stands before, the forward after": _SGD
+    + _in(CHUNKS, PIECE + "with torch.no_grad():\n    pass\n" + _STEP + _SCORE),
+    "weights written by hand": _in(
+        CHUNKS,
+        PIECE
+        + "model(x, y).mean().backward()\nwith torch.no_grad():\n    for p in model.parameters():\n        p.data -= 0.01 * p.grad\n",
+    )
+    + _in(CHUNKS, PIECE + _SCORE),
+    "learned by a copy and loaded back": "other = copy.deepcopy(model)\n"
+    + _SGD.replace("model", "other")
+    + _in(CHUNKS, PIECE + "step(other, optimizer, x, y)\n")
+    + "model.load_state_dict(other.state_dict())\n"
+    + _in(CHUNKS, PIECE + _SCORE),
+}
+
+
+def timeline(evaluation: str) -> Timeline:
+    """The predicted timeline of a program with this evaluation."""
+    return submission_of(Example("", programs.files(evaluation), Verdict.PASS)).timeline
+
+
+@pytest.mark.parametrize("evaluation", LEGAL.values(), ids=LEGAL)
+def test_legal_adaptation_is_followed_and_overlaps_nothing(evaluation: str) -> None:
+    found = timeline(evaluation)
+    assert not found.blocking_gaps()
+    assert found.scores(), "a pass without a score would be vacuous"
+    assert any(isinstance(e, Adapt) and e.region.stream is Stream.VAL for e in found.events)
+    assert [(leak.kind, leak.score.where.line) for leak in leaks(found)] == []
+
+
+@pytest.mark.parametrize("evaluation", ILLEGAL.values(), ids=ILLEGAL)
+def test_adaptation_before_the_score_is_shown(evaluation: str) -> None:
+    found = timeline(evaluation)
+    assert not found.blocking_gaps()
+    assert Overlap.SHOWN in {leak.overlap for leak in leaks(found)}
