@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from golf_audit.bytetable.expressions import BudgetSpent
+from golf_audit.bytetable.core import BudgetSpent
 from golf_audit.bytetable.files import TableFile, table_files
 from golf_audit.bytetable.machine import Division, Machine
 from golf_audit.bytetable.samples import SIZE, VOCABULARY, Piece
@@ -91,11 +91,7 @@ def count_bytes(tree: FileTree, sources: Sources, config: RunConfig) -> Counting
     if layer is None or layer.parsed.tree is None:
         return Counting((), "there is no script that could be read")
 
-    def read(path: str) -> bytes | None:
-        found = tree.get(path)
-        return found.data if found is not None else None
-
-    machine = Machine(sources, config, read)
+    machine = Machine(sources, config)
     problem = ""
     try:
         machine.run(layer)
