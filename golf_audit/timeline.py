@@ -73,7 +73,7 @@ class Region:
         return (self, *self.also)
 
     def overlap(self, other: Region) -> Overlap:
-        """Regions of two streams never overlap. Predicted pieces are disjoint when some loop execution indexes
+        """Regions of two streams never overlap. Predicted pieces are disjoint when one loop execution indexes
         both by different iterations; no common loop at all means one lies wholly before the other. Within
         the same iteration only slices of which one holds the other are shown to share tokens."""
         if self.stream is not other.stream:
@@ -117,7 +117,7 @@ class Call:
 @dataclass(frozen=True)
 class Event:
     """Something that happened. `id` gives the order; `path` the calls from the entry point, outermost first;
-    `conditions` the settings whose values opened the way ("TTT_ENABLED=1"), or the unknown test guarding it."""
+    `conditions` the tests that guard it and are not known."""
 
     id: int
     where: Where
@@ -136,7 +136,7 @@ class Read(Event):
 
 @dataclass(frozen=True)
 class Score(Event):
-    """Losses of the targets in `region` are computed by `model`, in the state that the events `state` left."""
+    """Losses of the targets in `region` are computed by `model`, in the state that events `state` left."""
 
     region: Region
     model: str

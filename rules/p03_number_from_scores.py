@@ -44,7 +44,7 @@ RULE = Rule(
             "The number stands in the code.",
             files(
                 "",
-                **{"{loss:.8f}": "2.79000631", "{loss / 2.58310:.8f}": "1.08010000", "{spent:.0f}": "412000"},
+                **{"{loss:.8f}": "2.79000631", "{bpb:.8f}": "1.08010000", "{spent:.0f}": "412000"},
             ),
             Verdict.FAIL,
             "constant",

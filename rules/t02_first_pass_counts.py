@@ -30,7 +30,7 @@ def check(case: Case) -> Assessment:
 def _finding(case: Case, leak: Leak) -> Finding:
     score, adapt = leak.score, leak.adapt
     message = (
-        f"the reported score ({place(score.where)}) is taken in a loop whose earlier rounds have already trained "
+        f"the reported score ({place(score.where)}) is taken in a loop whose earlier rounds have trained "
         f"{adapt.parameters} on the same tokens ({place(adapt.where)})"
     )
     evidence = (

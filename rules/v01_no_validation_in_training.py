@@ -83,7 +83,8 @@ RULE = Rule(
             "Training takes the validation shards too.",
             files(
                 **{
-                    "tokens = load(TRAIN_FILES)": 'tokens = torch.cat([load(TRAIN_FILES), load("data/fineweb_val_*.bin")])'
+                    "tokens = load(TRAIN_FILES)": "tokens = torch.cat([load(TRAIN_FILES), load(VAL_FILES)])",
+                    "TRAIN_FILES = os": 'VAL_FILES = "data/fineweb_val_*.bin"\nTRAIN_FILES = os',
                 }
             ),
             Verdict.FAIL,

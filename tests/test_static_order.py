@@ -1,4 +1,4 @@
-"""Small programs that fooled an earlier engine, in one direction or the other (research/static.md, section 6)."""
+"""Small programs that fooled an earlier engine, in one direction or the other."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ LEGAL = {
     + _in(
         CHUNKS,
         PIECE
-        + "if previous is not None:\n    optimizer.zero_grad()\n    previous.backward()\n    optimizer.step()\n"
+        + "if previous is not None:\n    optimizer.zero_grad()\n"
+        + "    previous.backward()\n    optimizer.step()\n"
         + "nll = model(x, y)\ntotal += nll.sum().item()\ncount += y.numel()\nprevious = nll.mean()\n",
     ),
     "a table read at tokens, then added to": _SGD
@@ -66,7 +67,8 @@ ILLEGAL = {
     "weights written by hand": _in(
         CHUNKS,
         PIECE
-        + "model(x, y).mean().backward()\nwith torch.no_grad():\n    for p in model.parameters():\n        p.data -= 0.01 * p.grad\n",
+        + "model(x, y).mean().backward()\nwith torch.no_grad():\n"
+        + "    for p in model.parameters():\n        p.data -= 0.01 * p.grad\n",
     )
     + _in(CHUNKS, PIECE + _SCORE),
     "learned by a copy and loaded back": "other = copy.deepcopy(model)\n"

@@ -57,7 +57,7 @@ def behind(timeline: Timeline, score: Score) -> list[Event]:
 
 
 def certainty(timeline: Timeline, score: Score, event: Event, overlap: Overlap) -> Certainty:
-    """Shown only where the overlap is exact, the number is tied to a log, and no unknown test guards the event."""
+    """Shown only where the overlap is exact, the number has a log, and no unknown test guards the event."""
     guards = set(event.conditions) - set(score.conditions)
     guarded = any(not guard.startswith(SOMETIMES) for guard in guards)
     exact = overlap is Overlap.SHOWN and not guarded and not timeline.blocking_gaps()

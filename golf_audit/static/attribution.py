@@ -87,10 +87,9 @@ def skeletons(layer: Layer) -> Iterator[tuple[ast.Call, list[str | Taint]]]:
 def _written(node: ast.expr) -> list[str | Taint]:
     if isinstance(node, ast.Constant):
         return [node.value] if isinstance(node.value, str) else []
-    made: list[str | Taint] = []
-    for part in node.values if isinstance(node, ast.JoinedStr) else []:
-        made.append(str(part.value) if isinstance(part, ast.Constant) else frozenset())
-    return made
+    if not isinstance(node, ast.JoinedStr):
+        return []
+    return [str(part.value) if isinstance(part, ast.Constant) else frozenset() for part in node.values]
 
 
 def guards_of(layer: Layer, claimed: Claimed) -> dict[int, bool]:

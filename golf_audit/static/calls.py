@@ -32,7 +32,7 @@ from golf_audit.static.values import (
     Value,
     known,
     union,
-)  # fmt: skip
+)
 
 CALL_DEPTH = 28
 RECURSION = 3
@@ -157,7 +157,7 @@ class Calls(Statements):
             fn.native = fn.native or name.startswith("triton")
         else:
             made = self.eval(decorator)
-            if isinstance(made, (Fn, Part)) or isinstance(made, Alt):
+            if isinstance(made, (Fn, Part, Alt)):
                 return self.call(made, [value], {}, decorator)
         return value
 

@@ -78,7 +78,8 @@ def main():
     started = time.perf_counter()
     loss = evaluate(model, tokens)
     spent = 1000 * (time.perf_counter() - started)
-    print(f"quantized_sliding_window val_loss:{{loss:.8f}} val_bpb:{{loss / 2.58310:.8f}} eval_time:{{spent:.0f}}ms")
+    bpb = loss / 2.58310
+    print(f"quantized_sliding_window val_loss:{{loss:.8f}} val_bpb:{{bpb:.8f}} eval_time:{{spent:.0f}}ms")
 
 
 if __name__ == "__main__":
@@ -212,7 +213,8 @@ bias = torch.zeros(1, 1, 512, requires_grad=True)
 optimizer = torch.optim.SGD([bias], lr=5e-3)
 for start in range(0, len(tokens) - 1, 1024):
     x, y = piece(tokens, start)
-    nll = F.cross_entropy(model.head(model.hidden(x).detach() + bias).flatten(0, 1), y.flatten(), reduction="none")
+    logits = model.head(model.hidden(x).detach() + bias).flatten(0, 1)
+    nll = F.cross_entropy(logits, y.flatten(), reduction="none")
     total += nll.sum().item()
     count += y.numel()
     optimizer.zero_grad()
@@ -234,7 +236,7 @@ WARM_UP = """
 
 
 def program(evaluation: str = SCORE, before: str = "", **changed: str) -> str:
-    """A script that trains, runs `before` (inside main), saves, loads and evaluates. `changed` replaces texts."""
+    """A script that trains, runs `before` (in main), saves, loads, evaluates. `changed` replaces texts."""
     text = (
         _HEAD
         + textwrap.indent(evaluation.strip("\n"), "    ")

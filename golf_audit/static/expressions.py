@@ -34,23 +34,37 @@ from golf_audit.static.values import (
     capped,
     known,
     union,
-)  # fmt: skip
+)
 from golf_audit.timeline import Stream
 
 MISSING = object()
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
-    ast.LShift: operator.lshift, ast.RShift: operator.rshift, ast.BitOr: operator.or_,
-    ast.BitAnd: operator.and_, ast.BitXor: operator.xor,
-}  # fmt: skip
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.BitOr: operator.or_,
+    ast.BitAnd: operator.and_,
+    ast.BitXor: operator.xor,
+}
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
-    ast.Gt: operator.gt, ast.GtE: operator.ge,
-}  # fmt: skip
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
-    ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert,
-}  # fmt: skip
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
 PURE_ERRORS = (
     TypeError,
     ValueError,
@@ -389,9 +403,9 @@ class Expressions(Machine):
     def chosen(self, node: ast.AST, test: Value, sides: list[Value], joined: Value) -> Value:
         """A choice between scores by a score is a Select."""
         facts = self.taint(test)
-        if len(sides) == 2 and isinstance(joined, Unk) and self.compares_scores(getattr(node, "test", None)):
-            if any(isinstance(a, Sc) for a in joined.taint):
-                return Unk(joined.taint | self.select(node, facts | joined.taint), joined.kind)
+        scored = isinstance(joined, Unk) and any(isinstance(a, Sc) for a in joined.taint)
+        if scored and len(sides) == 2 and self.compares_scores(getattr(node, "test", None)):
+            return Unk(joined.taint | self.select(node, facts | joined.taint), joined.kind)
         return joined
 
     def compares_scores(self, test: ast.expr | None) -> bool:
@@ -426,9 +440,7 @@ class Expressions(Machine):
             return True
         if isinstance(value, Alt):
             found = {self.truth(v) for v in value.options}
-            return None
-        if isinstance(value, Unk) and value.roots:
-            return None
+            return found.pop() if len(found) == 1 else None
         return None
 
     def sequence(self, value: Value) -> list[Value] | None:
@@ -711,15 +723,30 @@ def _split_percent(text: str) -> list[str | None]:
 
 VAL_STREAM = Stream.VAL
 _HANDLERS: dict[type[ast.AST], Callable[[Any, Any], Value]] = {
-    ast.Constant: Expressions._constant, ast.Name: Expressions._name, ast.Tuple: Expressions._tuple,
-    ast.List: Expressions._list, ast.Set: Expressions._list, ast.Dict: Expressions._dict,
-    ast.BinOp: Expressions._binop, ast.UnaryOp: Expressions._unary, ast.BoolOp: Expressions._boolop,
-    ast.Compare: Expressions._compare, ast.IfExp: Expressions._ifexp, ast.Lambda: Expressions._lambda,
-    ast.Attribute: Expressions._attribute, ast.Subscript: Expressions._subscript,
-    ast.JoinedStr: Expressions._joined, ast.FormattedValue: Expressions._formatted,
-    ast.Starred: Expressions._starred, ast.NamedExpr: Expressions._named, ast.Await: Expressions._await,
-    ast.YieldFrom: Expressions._await, ast.Yield: Expressions._yield,
-    ast.ListComp: lambda m, n: m._comprehension(n), ast.SetComp: lambda m, n: m._comprehension(n),
-    ast.GeneratorExp: lambda m, n: m._comprehension(n), ast.DictComp: lambda m, n: m._comprehension(n),
+    ast.Constant: Expressions._constant,
+    ast.Name: Expressions._name,
+    ast.Tuple: Expressions._tuple,
+    ast.List: Expressions._list,
+    ast.Set: Expressions._list,
+    ast.Dict: Expressions._dict,
+    ast.BinOp: Expressions._binop,
+    ast.UnaryOp: Expressions._unary,
+    ast.BoolOp: Expressions._boolop,
+    ast.Compare: Expressions._compare,
+    ast.IfExp: Expressions._ifexp,
+    ast.Lambda: Expressions._lambda,
+    ast.Attribute: Expressions._attribute,
+    ast.Subscript: Expressions._subscript,
+    ast.JoinedStr: Expressions._joined,
+    ast.FormattedValue: Expressions._formatted,
+    ast.Starred: Expressions._starred,
+    ast.NamedExpr: Expressions._named,
+    ast.Await: Expressions._await,
+    ast.YieldFrom: Expressions._await,
+    ast.Yield: Expressions._yield,
+    ast.ListComp: lambda m, n: m._comprehension(n),
+    ast.SetComp: lambda m, n: m._comprehension(n),
+    ast.GeneratorExp: lambda m, n: m._comprehension(n),
+    ast.DictComp: lambda m, n: m._comprehension(n),
     ast.Call: lambda m, n: m._call(n),
-}  # fmt: skip
+}

@@ -24,7 +24,7 @@ from golf_audit.static.values import (
     Unk,
     Value,
     known,
-)  # fmt: skip
+)
 from golf_audit.timeline import Stream
 
 RANKS = {

@@ -44,7 +44,7 @@ from golf_audit.static.values import (
     capped,
     known,
     union,
-)  # fmt: skip
+)
 from golf_audit.timeline import Adapt, Calibrate, Call, Event, Mark, Read, Region, Score, Select, Stream
 
 STEP_CAP = 1_500_000
@@ -374,7 +374,7 @@ class Machine:
             return found
         kinds = [{type(a) for a in taint} for taint in taints]
         pairs = [(a, b) for i, a in enumerate(kinds) for j, b in enumerate(kinds) if i != j]
-        # a mask may bring counts to the gold side, a gate the score to the other; a blended loss is only added up
+        # a mask may bring counts to the gold side, a gate the score to the other; what is blended is summed
         if any(
             Sc in a and Cnt in b and Blend not in a | b and (Sc not in b or Cnt not in a) for a, b in pairs
         ):

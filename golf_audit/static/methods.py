@@ -35,7 +35,7 @@ from golf_audit.static.values import (
     capped,
     known,
     union,
-)  # fmt: skip
+)
 from golf_audit.timeline import Stream
 
 SHAPES = frozenset(
@@ -207,8 +207,11 @@ class Methods(Calls):
         if isinstance(receiver, Obj):
             return self._object_method(receiver, name, args, keywords, node)
         if isinstance(receiver, Super):
-            return self._object_method(receiver.receiver, name, args, keywords, node) if name not in (
-                "__init__", "__post_init__", "__setattr__", "__init_subclass__") else None  # fmt: skip
+            return (
+                self._object_method(receiver.receiver, name, args, keywords, node)
+                if name not in ("__init__", "__post_init__", "__setattr__", "__init_subclass__")
+                else None
+            )
         if isinstance(receiver, Text):
             made = self.path_method(receiver, name, args, keywords, node)
             if made is not MISSING:

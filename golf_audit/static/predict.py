@@ -108,10 +108,15 @@ def _diagnostics(run: Interpreter, found: Match | None) -> list[Event]:
         if scores and "bpb" in text.lower() and (found is None or printed is not found.printed):
             made.append(
                 Report(
-                    id=printed.event, where=printed.where, path=printed.path, conditions=printed.conditions,
-                    loops=printed.loops, tag=text[:80], scores=scores,
+                    id=printed.event,
+                    where=printed.where,
+                    path=printed.path,
+                    conditions=printed.conditions,
+                    loops=printed.loops,
+                    tag=text[:80],
+                    scores=scores,
                 )
-            )  # fmt: skip
+            )
     return made
 
 
@@ -150,7 +155,7 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
                 normalised=not tables,
                 table=score.table | tables,
                 smoothed=smoothed,
-            )  # fmt: skip
+            )
         )
         scores.add(number)
     if not scores:
@@ -164,12 +169,18 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
     printed = found.printed
     made.append(
         Report(
-            id=number + 1, where=printed.where, path=printed.path, conditions=printed.conditions, loops=printed.loops,
-            tag="".join(p for p in printed.parts if isinstance(p, str))[:80], scores=frozenset(scores),
-            selections=frozenset(a.event for a in found.facts if isinstance(a, Sel)), claimed=True,
+            id=number + 1,
+            where=printed.where,
+            path=printed.path,
+            conditions=printed.conditions,
+            loops=printed.loops,
+            tag="".join(p for p in printed.parts if isinstance(p, str))[:80],
+            scores=frozenset(scores),
+            selections=frozenset(a.event for a in found.facts if isinstance(a, Sel)),
+            claimed=True,
             constant=all(isinstance(p, str) for p in printed.parts),
         )
-    )  # fmt: skip
+    )
     return made
 
 
@@ -182,7 +193,7 @@ def _mixed_with(mixed: dict[Sc, frozenset[int]], score: Sc) -> frozenset[int]:
 
 def _compatible(a: Sc, b: Sc) -> bool:
     """False when a loop indexes both by different iterations."""
-    loops = {loop: iteration for loop, iteration in a.marks}
+    loops = dict(a.marks)
     return a.event == b.event and all(loops.get(loop, iteration) == iteration for loop, iteration in b.marks)
 
 

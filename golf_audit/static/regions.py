@@ -1,4 +1,4 @@
-"""Extents: which loop iterations index a piece of a token stream, and how a set of them becomes one Region."""
+"""Extents: which loop iterations index a piece of a token stream; a set of them becomes one Region."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from golf_audit.static.values import (
     Value,
     capped,
     known,
-)  # fmt: skip
+)
 from golf_audit.timeline import SOMETIMES, Stream
 
 UNROLLED, UNROLLED_OUTSIDE = 4, 12
@@ -548,13 +548,30 @@ def _carried(node: ast.AST) -> frozenset[str]:
 
 
 _HANDLERS: dict[type[ast.AST], Callable[[Any, Any], bool | None]] = {
-    ast.Assign: Statements._assign, ast.AnnAssign: Statements._annassign, ast.AugAssign: Statements._augassign,
-    ast.Delete: Statements._delete, ast.If: Statements._if, ast.Try: Statements._try, ast.With: Statements._with,
-    ast.AsyncWith: Statements._with, ast.Match: Statements._match, ast.For: Statements._for,
-    ast.AsyncFor: Statements._for, ast.While: Statements._while, ast.Break: Statements._break,
-    ast.Continue: Statements._continue, ast.Return: Statements._return, ast.Raise: Statements._raise,
-    ast.Assert: Statements._assert, ast.Expr: Statements._expr, ast.FunctionDef: Statements._def,
-    ast.AsyncFunctionDef: Statements._def, ast.ClassDef: Statements._class, ast.Global: Statements._global,
-    ast.Nonlocal: Statements._nonlocal, ast.Import: Statements._import, ast.ImportFrom: Statements._from,
-}  # fmt: skip
+    ast.Assign: Statements._assign,
+    ast.AnnAssign: Statements._annassign,
+    ast.AugAssign: Statements._augassign,
+    ast.Delete: Statements._delete,
+    ast.If: Statements._if,
+    ast.Try: Statements._try,
+    ast.With: Statements._with,
+    ast.AsyncWith: Statements._with,
+    ast.Match: Statements._match,
+    ast.For: Statements._for,
+    ast.AsyncFor: Statements._for,
+    ast.While: Statements._while,
+    ast.Break: Statements._break,
+    ast.Continue: Statements._continue,
+    ast.Return: Statements._return,
+    ast.Raise: Statements._raise,
+    ast.Assert: Statements._assert,
+    ast.Expr: Statements._expr,
+    ast.FunctionDef: Statements._def,
+    ast.AsyncFunctionDef: Statements._def,
+    ast.ClassDef: Statements._class,
+    ast.Global: Statements._global,
+    ast.Nonlocal: Statements._nonlocal,
+    ast.Import: Statements._import,
+    ast.ImportFrom: Statements._from,
+}
 __all__ = ["Grad", "Lib", "Par", "Statements", "known"]

@@ -71,8 +71,9 @@ def wrap_in_class(text: str) -> Files:
 def second_file(text: str) -> Files:
     """All but main moves to a helper module."""
     head, tail = text.split("def main():", 1)
+    imports = f"from parts import *\n{_imports(head)}"
     return {
-        "train_gpt.py": f"import os\nimport time\n\nfrom parts import *\n{_imports(head)}\n\ndef main():{tail}",
+        "train_gpt.py": f"{imports}\n\ndef main():{tail}",
         "parts.py": head,
     }
 
