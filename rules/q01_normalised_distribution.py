@@ -50,7 +50,8 @@ def _finding(case: Case, score: Score) -> Finding:
     hashed = gold and not score.smoothed and any("table" in table.parameters for table in tables)
     message = (
         f"the score ({place(score.where)}) mixes the realised token's probability with counts "
-        f"of a table filled with validation tokens ({place(tables[0].where)}); no distribution over the vocabulary is formed"
+        f"of a table filled with validation tokens ({place(tables[0].where)}); no distribution over the "
+        "vocabulary is formed"
         if gold
         else f"counts of validation tokens ({place(tables[0].where)}) enter the distribution that is scored"
     )
