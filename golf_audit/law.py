@@ -214,3 +214,16 @@ ORDER_UNRULED = Cite(
     LAUNCH,
     disputed=True,
 )
+
+# --- the network --------------------------------------------------------------------------------------------
+NETWORK = _readme(
+    "What exactly counts toward the 16MB artifact size?",
+    "no external downloads or network calls during evaluation",
+)
+KERNEL_FETCH = Cite(
+    Authority.COMMUNITY,
+    "#466",
+    "fetching a kernel from a hub at run time was disclosed and never ruled on",
+    LAUNCH,
+    disputed=True,
+)

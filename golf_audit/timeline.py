@@ -174,6 +174,13 @@ class Select(Event):
 
 
 @dataclass(frozen=True)
+class Fetch(Event):
+    """Something is taken from the network by a call of `what`."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class Report(Event):
     """A number is printed. `scores` feed it; `claimed` when it is the number that the submission claims."""
 

@@ -7,13 +7,95 @@ Look   Downloads and sockets reachable after training starts. A documented insta
 Blind  Libraries that call home by themselves.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import KERNEL_FETCH, NETWORK
+from golf_audit.model import (
+    Assessment,
+    Certainty,
+    Evidence,
+    Example,
+    Finding,
+    Kind,
+    Precedent,
+    Rule,
+    Severity,
+    Verdict,
+)
+from golf_audit.static.asking import place, premises, witness
+from golf_audit.static.example import files
+from golf_audit.submission import Case
+from golf_audit.timeline import Adapt, Fetch, Stream, Timeline
 
+PRECEDENTS = (
+    Precedent(1855, "accepted", "needs lrzip, and its README says how to install it"),
+    Precedent(466, "contested", "fetches a kernel from a hub"),
+)
+
+
+def check(case: Case) -> Assessment:
+    timeline = case.submission.timeline
+    began = _training_began(timeline)
+    fetches = {e.where: e for e in timeline.events if isinstance(e, Fetch)}
+    findings = tuple(_finding(case, e) for e in fetches.values() if e.id > began or _kernel(e))
+    notes = tuple(
+        Evidence(Kind.SOURCE, f"{e.what} is called before training", e.where)
+        for e in fetches.values()
+        if e.id < began and not _kernel(e)
+    )
+    rests = Evidence(Kind.COMPUTED, "no call that downloads is reached after training starts")
+    return Assessment(findings, premises(case), notes, (rests,))
+
+
+def _training_began(timeline: Timeline) -> float:
+    steps = [e.id for e in timeline.events if isinstance(e, Adapt) and e.region.stream is Stream.TRAIN]
+    return min(steps, default=float("inf"))
+
+
+def _kernel(event: Fetch) -> bool:
+    return event.what.startswith("kernels.")
+
+
+def _finding(case: Case, event: Fetch) -> Finding:
+    sure = not event.conditions and not case.submission.timeline.blocking_gaps()
+    when = "at run time" if _kernel(event) else "after training has started"
+    return Finding(
+        f"{event.what} takes something from the network {when} ({place(event.where)})",
+        Certainty.SHOWN if sure else Certainty.LIKELY,
+        KERNEL_FETCH if _kernel(event) else NETWORK,
+        tuple(witness("the call", event)),
+        "fetch everything before the run, as the README describes",
+        PRECEDENTS,
+    )
+
+
+_HUB = "import huggingface_hub\nimport torch\n"
+_GET = "    huggingface_hub.hf_hub_download('someone/something', 'weights.bin')"
 RULE = Rule(
     id="N01",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(NETWORK, KERNEL_FETCH),
+    precedents=PRECEDENTS,
+    examples=(
+        Example("Nothing is downloaded.", files(), Verdict.PASS, "no call that downloads"),
+        Example(
+            "Data is fetched before training.",
+            files(**{"import torch\n": _HUB, "    train(model)": f"{_GET}\n    train(model)"}),
+            Verdict.PASS,
+            "before training",
+        ),
+        Example(
+            "Weights are fetched before the evaluation.",
+            files(before=_GET, **{"import torch\n": _HUB}),
+            Verdict.FAIL,
+            "from the network",
+        ),
+        Example(
+            "A kernel comes from a hub.",
+            files(**{"import torch\n": "import kernels\nimport torch\n\nFAST = kernels.get_kernel('a/b')\n"}),
+            Verdict.NEEDS_RULING,
+            "at run time",
+        ),
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,22 @@ _NATIVE = ("ctypes.CDLL", "ctypes.cdll", "torch.utils.cpp_extension", "cffi.", "
 _SAME = frozenset(
     ["compile", "DistributedDataParallel", "DDP", "checkpoint", "FullyShardedDataParallel", "script", "jit"]
 )
+_NETWORK = (
+    "huggingface_hub.",
+    "requests.get",
+    "requests.post",
+    "urllib.request.",
+    "kernels.get_kernel",
+    "wget.",
+    "datasets.load_dataset",
+    "torch.hub.load",
+    "gdown.",
+    "socket.create_connection",
+)
+_SHELLS = frozenset(
+    ["subprocess.run", "subprocess.check_call", "subprocess.call", "subprocess.check_output", "os.system"]
+)
+_DOWNLOADS = re.compile(r"\b(pip3?\s+install|apt(-get)?\s|curl\s|wget\s|git\s+clone|huggingface-cli)")
 _WORDS = {
     "torch.distributed.get_rank": 0,
     "torch.distributed.get_world_size": 8,
@@ -110,6 +127,8 @@ class Library(Files):
     def library(self, fn: Lib, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         """Call a name of a library."""
         name = fn.name
+        if name.startswith(_NETWORK) or (name in _SHELLS and self._downloads(args)):
+            self.fetch(node, name)
         if name in _WORDS:
             return _WORDS[name]
         handler = _BY_NAME.get(name) or (_BY_LAST.get(fn.last) if not name.startswith("builtins.") else None)
@@ -130,6 +149,12 @@ class Library(Files):
         if name.startswith(_NATIVE):
             return Unk(self.facts_of(args, keywords) | self.lost(f"native code ({name})", node))
         return self._any_function(fn, args, keywords, node)
+
+    def _downloads(self, args: Args) -> bool:
+        """True when a command that is started installs or downloads something."""
+        items = self.sequence(args[0]) if args and isinstance(args[0], (Lst, tuple)) else args[:1]
+        words = " ".join(self.path_text(item) for item in items or ())
+        return _DOWNLOADS.search(words) is not None
 
     def _any_function(self, fn: Lib, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         for arg in (*args, *keywords.values()):

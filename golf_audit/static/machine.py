@@ -45,7 +45,19 @@ from golf_audit.static.values import (
     known,
     union,
 )
-from golf_audit.timeline import Adapt, Calibrate, Call, Event, Mark, Read, Region, Score, Select, Stream
+from golf_audit.timeline import (
+    Adapt,
+    Calibrate,
+    Call,
+    Event,
+    Fetch,
+    Mark,
+    Read,
+    Region,
+    Score,
+    Select,
+    Stream,
+)
 
 STEP_CAP = 1_500_000
 """Expressions and statements looked at in one program; the median program needs 20,000."""
@@ -342,6 +354,14 @@ class Machine:
         key = ("read", id(node), stream, pattern, tuple(id(call) for _, _, call in self.path))
         if key not in self._made:
             event = Read(**self._common(node), stream=stream, pattern=pattern)
+            self.events.append(event)
+            self._made[key] = event.id
+
+    def fetch(self, node: ast.AST, what: str) -> None:
+        """Something comes from the network (told once per chain of calls)."""
+        key = ("fetch", id(node), tuple(id(call) for _, _, call in self.path))
+        if key not in self._made:
+            event = Fetch(**self._common(node), what=what)
             self.events.append(event)
             self._made[key] = event.id
 
