@@ -54,6 +54,7 @@ def test_what_mutants_start_from_breaks_no_rule(name: str) -> None:
     assert found == {}
 
 
+@pytest.mark.slow  # one to three seconds each: every rule is asked of a script of 146 kB
 @pytest.mark.parametrize("mutant", READ)
 def test_a_mutant_changes_exactly_the_rulings_it_declares(mutant: Mutant) -> None:
     before = base_rulings(mutant.base)

@@ -70,7 +70,7 @@ def adapt_before_score(files: Files) -> None:
         files,
         KIND,
         "    polish = torch.optim.SGD(model.parameters(), lr=0.001)\n"
-        "    for row in torch.arange(2048).split(128):\n"
+        "    for row in torch.arange(1024).split(128):\n"
         "        ids_T, targets_T, segments = pack_rows(val_tokens, [row], model.cfg.bos_id, device)\n"
         "        polish.zero_grad()\n"
         "        model.nll(ids_T, targets_T, segments).mean().backward()\n"
