@@ -16,7 +16,7 @@ from typing import IO
 
 from golf_audit.errors import InternalError
 
-DEADLINE, DEADLINE_PER_MEGABYTE = 10.0, 40.0
+DEADLINE, DEADLINE_PER_MEGABYTE = 60.0, 40.0
 """Seconds for one text. A real script of 160 kB takes 0.4 s; LibCST is quadratic on long sums."""
 START_DEADLINE = 60.0
 """Seconds until a new worker answers: it imports LibCST."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from golf_audit.model import Certainty, Evidence, Kind, Unmet, Where
+from golf_audit.static.because import because
 from golf_audit.submission import Case
 from golf_audit.timeline import SOMETIMES, Adapt, Calibrate, Event, Overlap, Report, Score, Stream, Timeline
 
@@ -77,8 +78,8 @@ def witness(says: str, event: Event) -> list[Evidence]:
 
 
 def conditions_of(case: Case, event: Event) -> list[Evidence]:
-    """The tests that guard an event and could not be told."""
-    return [Evidence(Kind.COMPUTED, f"if {c}") for c in event.conditions]
+    """The settings that opened the way to an event, and the tests on its way that could not be told."""
+    return because(case, event) + [Evidence(Kind.COMPUTED, f"if {c}") for c in event.conditions]
 
 
 def basis(case: Case) -> tuple[Evidence, ...]:
