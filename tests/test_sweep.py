@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,35 @@ def test_the_command_resumes_and_prints_a_summary(clone: Path, tmp_path: Path) -
     assert "# 4 heads, 3 submission folders" in again.stdout
     assert sorted(row["pr"] for row in read_lines(output.read_text())) == [1, 2, 3, 4]
     assert output.read_text().count('"pr": 1,') == 1, "#1 was not audited again"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_killed_sweep_leaves_no_worker(clone: Path, tmp_path: Path) -> None:
+    output = tmp_path / "killed.jsonl"
+    command = [sys.executable, "-m", "golf_audit", "sweep", str(clone), "--jobs", "2", "-o", str(output)]
+    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    listing = ["ps", "-o", "pid=", "--ppid", str(started.pid)]
+    children: list[str] = []
+    for _ in range(200):
+        children = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.split()
+        if len(children) >= 2:
+            break
+        time.sleep(0.05)
+    started.kill()
+    started.wait()
+    alive = children
+    for _ in range(200):
+        alive = [pid for pid in children if _running(pid)]
+        if not alive:
+            break
+        time.sleep(0.1)
+    assert children
+    assert not alive
+
+
+def _running(pid: str) -> bool:
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", pid], capture_output=True, text=True, check=False)
+    return shown.stdout.strip()[:1] not in ("", "Z")
 
 
 def test_schema_name_is_versioned() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,8 @@ def _in_processes(
     suspects: list[list[Target]] = []
     while pending or suspects:
         alone = not pending
-        with ProcessPoolExecutor(1 if alone else jobs, mp_context=get_context("spawn")) as pool:
+        workers = 1 if alone else jobs
+        with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
             running: dict[Future[list[dict[str, Any]]], list[Target]] = {}
             try:
                 while pending or running or (alone and suspects):
@@ -73,6 +76,18 @@ def _in_processes(
                         yield _row(target, "", [], 0.0, crash="the process auditing it died")
                 else:
                     suspects += [[target] for group in lost for target in group]
+
+
+def _end_with_parent() -> None:
+    """A worker whose sweep was killed ends too, instead of waiting for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+
+        def wait_for_end() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=wait_for_end, daemon=True).start()
 
 
 def _grouped(clone: Path, targets: Sequence[Target]) -> list[list[Target]]:
