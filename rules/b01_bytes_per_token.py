@@ -65,11 +65,33 @@ def check(case: Case) -> Assessment:
         if all(count.constant == 1.0 for count in constants) and _bytes_are_tokens(case):
             basis = [Evidence(Kind.SOURCE, "the tokens are bytes, each counts one", constants[0].used)]
         else:
-            findings.append(_constant(constants[0]))
-    elif not counts and not unmet:
-        unmet = (Unmet("no division by counted bytes was found in what is executed", _SUPPLY),)
+            findings.append(_constant(constants[0], alone=not _knows_pieces(case)))
+    elif not (findings or basis or unmet):
+        unmet = (_not_followed(counts),)
     notes = tuple(_never(count) for count in right if count.differences)
     return Assessment(tuple(findings), unmet, notes, tuple(basis))
+
+
+def _knows_pieces(case: Case) -> bool:
+    """True when what is executed asks a tokenizer for its pieces somewhere, and may count them."""
+    sources = case.submission.sources
+    layers = [
+        layer
+        for file in sources.executed
+        if file in sources.modules
+        for layer in sources.modules[file].layers
+    ]
+    return any(word in layer.text for layer in layers for word in ("id_to_piece", "IdToPiece"))
+
+
+def _not_followed(counts: Sequence[Count]) -> Unmet:
+    """Why nothing at all can be said."""
+    lost = [
+        f"{count.used.file}, line {count.used.line}: {'; '.join(count.lost)}"
+        for count in counts
+        if count.lost
+    ]
+    return Unmet(lost[0] if lost else "no division by counted bytes was found in what is executed", _SUPPLY)
 
 
 def _bytes_are_tokens(case: Case) -> bool:
@@ -95,6 +117,11 @@ def _unmet(counting: Counting) -> tuple[Unmet, ...]:
             what = "the vocabulary" if counting.tables else "the file"
             message = f"{where}: the divisor is read from a file by np.load, and {what} is not in the folder"
             missing.append(Unmet(message, f"add {what} to the folder"))
+    for place in counting.loose:
+        where = f"{place.file}, line {place.line}"
+        missing.append(
+            Unmet(f"{where}: bytes are taken from the table and were not followed further", _SUPPLY)
+        )
     return tuple(missing)
 
 
@@ -118,11 +145,11 @@ def _from_files(counting: Counting) -> list[Finding]:
     return findings
 
 
-def _constant(count: Count) -> Finding:
+def _constant(count: Count, alone: bool) -> Finding:
     assert count.constant is not None
     return Finding(
         f"the score is a loss over {count.constant:.3g} bytes for every token, whatever the token",
-        Certainty.SHOWN if count.constant > 1 else Certainty.LIKELY,
+        Certainty.SHOWN if alone and count.constant > 1 else Certainty.LIKELY,
         BPB_CORRECT,
         (Evidence(Kind.SOURCE, "a constant for the bytes of a token", count.used),),
         _CHANGE,

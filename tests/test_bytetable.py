@@ -222,7 +222,6 @@ def main():
     base, space, edge = TABLES
     n = base[y].astype(np.float64)
     n[space[y] & ~edge[x]] += 1
-    n = base[y] + np.logical_and(space[y], ~edge[x])
     print(loss_of(x, y) / math.log(2) / n.sum())
 
 main()
@@ -238,6 +237,34 @@ main()
         "    if os.environ.get('OLD_COUNT', '0') == '1':\n        count = count * 2\n    return (loss",
     )
     + MAIN,
+    "tables that may be missing, unpacked with a star": LOOP
+    + USE
+    + """
+def main():
+    tables = None
+    path = os.environ["TOKENIZER_PATH"]
+    if os.path.exists(path):
+        tables = build(spm.SentencePieceProcessor(path), 16)
+    if tables is not None:
+        score(load("model"), load("val"), *tables)
+
+main()
+""",
+    "an estimate by a constant beside the real score": LOOP
+    + USE.replace("    return (loss", "    print('estimate', loss / (math.log(2) * 2.44))\n    return (loss")
+    + MAIN,
+    "two ways to the tables, of which a file name decides": LOOP
+    + """
+def other(path):
+    one = torch.ones(16, dtype=torch.int16)
+    return one, torch.zeros(16, dtype=torch.bool), torch.zeros(16, dtype=torch.bool)
+"""
+    + USE
+    + MAIN.replace("*build(", "*pick(").replace(
+        "def main",
+        "def pick(sp, size):\n    if path_of(sp).endswith('.bytes'):\n        base, space, edge = other(sp)\n"
+        "    else:\n        base, space, edge = build(sp, size)\n    return base, space, edge\n\ndef main",
+    ),
     "dead code that counts wrongly": LOOP
     + "\ndef old_score(y, base):\n    return 1 / (base[y] * 3).sum()\n"
     + USE
@@ -320,6 +347,9 @@ UNSETTLED = {
     "fewer bytes than the text has": USE.replace(" + (space[y] & ~edge[x]).to(torch.int16)", ""),
     "an unknown function in between": USE.replace(
         "loss / math.log(2.0) / count", "loss / math.log(2.0) / mend(count)"
+    ),
+    "a second score of which the division is not found": USE.replace(
+        "    return (loss", "    keep(base[y].sum(), loss)\n    return (loss"
     ),
     "no division at all": USE.replace("loss / math.log(2.0) / count", "loss"),
 }

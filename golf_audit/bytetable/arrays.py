@@ -19,6 +19,7 @@ from golf_audit.bytetable.values import (
     Several,
     Table,
     Total,
+    each,
     number,
     several,
     table,
@@ -231,7 +232,7 @@ class Arrays(Expressions):
 
     def _sum(self, value: Any, node: ast.AST, scope: Scope) -> Any:
         if isinstance(value, Several):
-            return several(self._sum(v, node, scope) for v in value.options)
+            return each(value, lambda v: self._sum(v, node, scope))
         if isinstance(value, Lanes) and value.tables:
             return Total((value,))
         if isinstance(value, Total):
@@ -242,7 +243,7 @@ class Arrays(Expressions):
 
     def _cast(self, value: Any, kind: Callable[[Any], Any] | None) -> Any:
         if isinstance(value, Several):
-            return several(self._cast(v, kind) for v in value.options)
+            return each(value, lambda v: self._cast(v, kind))
         if kind is None or not isinstance(value, (Table, Lanes)):
             return value
 

@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from golf_audit.bytetable.values import Items, Mark, Opaque, Scope, Variable, marks_of
+from golf_audit.source import Layer
 
 
 class BudgetSpent(Exception):
@@ -22,6 +23,9 @@ class Core:
         self._kept: list[Any] = []
         self.symbolic = 0  # loops around, of which one turn stands for all
         self.asked = 0  # questions to the tokenizer
+        self.lookups: dict[
+            tuple[Layer, int], None
+        ] = {}  # lines that take byte numbers from a table of pieces
 
     def spend(self) -> None:
         """Count one step. Raises BudgetSpent."""

@@ -78,11 +78,13 @@ class Count:
 @dataclass(frozen=True)
 class Counting:
     """All divisions by counted bytes in what is executed. `problem`: why the evaluation is not whole;
-    `tables` are the byte tables that the folder ships as files."""
+    `tables` are the byte tables that the folder ships as files, `loose` the lines that take bytes from a
+    table which no division was seen to use."""
 
     counts: tuple[Count, ...]
     problem: str = ""
     tables: tuple[TableFile, ...] = ()
+    loose: tuple[Where, ...] = ()
 
 
 def count_bytes(tree: FileTree, sources: Sources, config: RunConfig) -> Counting:
@@ -97,11 +99,12 @@ def count_bytes(tree: FileTree, sources: Sources, config: RunConfig) -> Counting
         machine.run(layer)
     except (BudgetSpent, RecursionError):
         problem = "the script is too large to be evaluated within its budget"
-    counts: dict[object, Count] = {}
-    for division in machine.divisions:
-        for count in _counts(division, machine.asked > 0):
-            counts[replace(count, places=())] = count
-    return Counting(tuple(counts.values()), problem, table_files(tree))
+    found = [count for division in machine.divisions for count in _counts(division, machine.asked > 0)]
+    counts = {replace(count, places=()): count for count in reversed(found)}  # each division once
+    used = {place for count in found for place in count.places}
+    taken = dict.fromkeys(layer.at(line) for layer, line in machine.lookups)
+    loose = tuple(where for where in taken if where not in used)
+    return Counting(tuple(counts.values()), problem, table_files(tree), loose)
 
 
 def _counts(division: Division, tokenizer: bool) -> Iterator[Count]:

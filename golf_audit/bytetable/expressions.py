@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from golf_audit.bytetable.parts import Parts
-from golf_audit.bytetable.values import Function, Items, Lanes, Scope, known, number, several
+from golf_audit.bytetable.values import Function, Items, Lanes, Scope, Several, known, number, several
 
 _SIZE_CAP = 2**18  # elements of a list or characters of a text that an operation may make
 
@@ -100,12 +100,18 @@ class Expressions(Parts):
         for node in nodes:
             if isinstance(node, ast.Starred):
                 value = self.evaluate(node.value, scope)
-                found += (
-                    list(value)[:_SIZE_CAP] if isinstance(value, (list, tuple)) else [self.unknown(value)]
-                )
+                found += self.spread(value)
             else:
                 found.append(self.evaluate(node, scope))
         return found
+
+    def spread(self, value: Any) -> list[Any]:
+        """What `*value` stands for."""
+        if isinstance(value, Several):
+            lists = [v for v in value.options if isinstance(v, (list, tuple))]
+            if len({len(v) for v in lists}) == 1:
+                return [several(parts) for parts in zip(*lists, strict=True)]
+        return list(value)[:_SIZE_CAP] if isinstance(value, (list, tuple)) else [self.unknown(value)]
 
     def _tuple(self, node: ast.Tuple, scope: Scope) -> Any:
         return tuple(self._items(node.elts, scope))

@@ -27,9 +27,9 @@ from golf_audit.bytetable.values import (
     Table,
     Tokenizer,
     Total,
+    each,
     known,
     number,
-    several,
 )
 from golf_audit.runconfig import RunConfig
 
@@ -65,7 +65,7 @@ class Library(Native):
         for arg in node.args:
             if isinstance(arg, ast.Starred):
                 value = self.evaluate(arg.value, scope)
-                args += list(value) if isinstance(value, (list, tuple)) else [self.unknown(value)]
+                args += self.spread(value)
             else:
                 args.append(self.evaluate(arg, scope))
         kwargs: dict[str, Any] = {}
@@ -84,7 +84,7 @@ class Library(Native):
         self, holder: Any, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.AST, scope: Scope
     ) -> Any:
         if isinstance(holder, Several):
-            return several(self._method_call(v, name, args, kwargs, node, scope) for v in holder.options)
+            return each(holder, lambda v: self._method_call(v, name, args, kwargs, node, scope))
         if isinstance(holder, Tokenizer):
             return self._ask(name, args)
         if isinstance(holder, (Table, Lanes, Total, Opaque)) or number(holder):
@@ -104,7 +104,7 @@ class Library(Native):
     ) -> Any:
         """`function(*args, **kwargs)`."""
         if isinstance(function, Several):
-            return several(self.apply(f, args, kwargs, node, scope) for f in function.options)
+            return each(function, lambda f: self.apply(f, args, kwargs, node, scope))
         if isinstance(function, Function):
             return self.enter(function, args, kwargs, node, scope)
         if isinstance(function, Bound):

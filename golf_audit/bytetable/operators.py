@@ -27,12 +27,13 @@ from golf_audit.bytetable.values import (
     Table,
     Tokenizer,
     Total,
+    aligned,
     as_lanes,
+    each,
     elementwise,
     known,
     marks_of,
     number,
-    several,
 )
 
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -73,10 +74,13 @@ class Operators(Core):
 
     def operate(self, op: ast.operator, left: Any, right: Any, node: ast.AST, scope: Scope) -> Any:
         """`left op right`."""
+        if isinstance(left, Several) and isinstance(right, Several) and left.together(right):
+            pairs = zip(left.options, right.options, strict=True)
+            return aligned([self.operate(op, a, b, node, scope) for a, b in pairs], left.origin)
         if isinstance(left, Several) and not (isinstance(right, Several) and len(right.options) > 2):
-            return several(self.operate(op, v, right, node, scope) for v in left.options)
+            return each(left, lambda v: self.operate(op, v, right, node, scope))
         if isinstance(right, Several):
-            return several(self.operate(op, left, v, node, scope) for v in right.options)
+            return each(right, lambda v: self.operate(op, left, v, node, scope))
         if isinstance(op, ast.Div):
             self.divided(left, right, node, scope)
             if isinstance(left, Opaque) and number(right) and math.isclose(right, math.log(2)):
@@ -196,7 +200,7 @@ class Operators(Core):
     def unary(self, op: ast.unaryop, value: Any, node: ast.AST, scope: Scope) -> Any:
         """`op value`."""
         if isinstance(value, Several):
-            return several(self.unary(op, v, node, scope) for v in value.options)
+            return each(value, lambda v: self.unary(op, v, node, scope))
         if isinstance(op, ast.Not):
             truth = self.truth(value)
             if truth is not None:
@@ -247,8 +251,9 @@ class Operators(Core):
         equal = left is right or (isinstance(left, plain) and type(left) is type(right) and left == right)
         return equal is same
 
-    def select(self, test: Any, yes: Any, no: Any) -> Any:
-        """`yes` where the test holds, else `no`: elementwise where the test depends on tokens."""
+    def select(self, test: Any, yes: Any, no: Any, origin: object = None) -> Any:
+        """`yes` where the test holds, else `no`: elementwise where the test depends on tokens. What
+        one branch leaves under several names has one `origin`."""
         if yes is no:
             return yes
         if isinstance(test, Lanes):
@@ -258,7 +263,7 @@ class Operators(Core):
                 found = elementwise(lambda c, a, b: a if c else b, test, *(v for v in lanes if v))
                 if found is not None:
                     return found
-        return several((yes, no))
+        return aligned([yes, no], origin if origin is not None else object())
 
 
 def _moderate(function: Callable[[Any, Any], Any], left: Any, right: Any) -> bool:

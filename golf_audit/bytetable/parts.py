@@ -25,7 +25,9 @@ from golf_audit.bytetable.values import (
     Total,
     Variable,
     as_lanes,
+    each,
     lookup,
+    number,
     several,
     table,
 )
@@ -39,7 +41,7 @@ class Parts(Operators):
     def attribute(self, value: Any, name: str, node: ast.AST, scope: Scope) -> Any:
         """`value.name`."""
         if isinstance(value, Several):
-            return several(self.attribute(v, name, node, scope) for v in value.options)
+            return each(value, lambda v: self.attribute(v, name, node, scope))
         if isinstance(value, External):
             return self.external(f"{value.path}.{name}")
         if isinstance(value, Instance):
@@ -79,9 +81,9 @@ class Parts(Operators):
     def item(self, value: Any, index: Any, node: ast.AST, scope: Scope) -> Any:
         """`value[index]`."""
         if isinstance(value, Several):
-            return several(self.item(v, index, node, scope) for v in value.options)
+            return each(value, lambda v: self.item(v, index, node, scope))
         if isinstance(index, Several):
-            return several(self.item(value, i, node, scope) for i in index.options)
+            return each(index, lambda i: self.item(value, i, node, scope))
         if isinstance(value, Table):
             return self._from_table(value, index, node, scope)
         if isinstance(value, Opaque):
@@ -151,7 +153,10 @@ class Parts(Operators):
         if not value.pieces and value.size != SIZE:
             return self.unknown(index)
         lanes = as_lanes(index)
-        found = lookup(value, lanes, (scope.layer, getattr(node, "lineno", 0))) if lanes else None
+        place = (scope.layer, getattr(node, "lineno", 0))
+        found = lookup(value, lanes, place) if lanes else None
+        if found is not None and value.pieces and any(number(v) and v > 1 for v in found.values):
+            self.lookups[place] = None
         if found is None and not value.pieces:
             return self.unknown(index)
         if found is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -25,6 +26,7 @@ from golf_audit.bytetable.values import (
     Several,
     Table,
     Total,
+    aligned,
     number,
     several,
 )
@@ -89,12 +91,13 @@ class Statements(Library):
 
     def _merged(self, test: Any, yes: dict[str, Any], no: dict[str, Any]) -> dict[str, Any]:
         merged = dict(no)
+        branch = object()
         for name, value in yes.items():
             other = no.get(name, MISSING)
             if other is MISSING:
                 merged[name] = value
             elif other is not value:
-                merged[name] = self.select(test, value, other)
+                merged[name] = self.select(test, value, other, branch)
         return merged
 
     def _assign(self, node: ast.Assign, scope: Scope) -> str:
@@ -109,10 +112,28 @@ class Statements(Library):
         return ""
 
     def _augmented(self, node: ast.AugAssign, scope: Scope) -> str:
-        held = self.evaluate(node.target, scope)
         value = self.evaluate(node.value, scope)
+        if isinstance(node.target, ast.Subscript) and self._under_mask(node.target, node.op, value, scope):
+            return ""
+        held = self.evaluate(node.target, scope)
         self.bind(node.target, self.operate(node.op, held, value, node, scope), scope)
         return ""
+
+    def _under_mask(self, target: ast.Subscript, op: ast.operator | None, value: Any, scope: Scope) -> bool:
+        """`counted[mask] = value`, `counted[mask] += value`: done where the target holds counted bytes."""
+        holder = self.evaluate(target.value, scope)
+        if not isinstance(holder, Lanes) or not holder.counts:
+            return False
+        mask = self.evaluate(target.slice, scope)
+        if isinstance(mask, (slice, tuple)):
+            return False
+        changed = value if op is None else self.operate(op, holder, value, target, scope)
+        if isinstance(mask, Lanes):
+            changed = self.select(mask, changed, holder)
+        else:
+            changed = self.lost("bytes are changed under a mask that is not followed", target, scope)
+        self._rebind(target.value, changed, scope)
+        return True
 
     def bind(self, target: ast.AST, value: Any, scope: Scope) -> None:
         """Assign to a name, to several, to an attribute or to an element."""
@@ -135,7 +156,7 @@ class Statements(Library):
         """The parts of a value that is assigned to several names."""
         if isinstance(value, Several):
             columns = [self.unpack(option, count) for option in value.options]
-            return [several(parts) for parts in zip(*columns, strict=True)]
+            return [aligned(list(parts), value.origin) for parts in zip(*columns, strict=True)]
         if isinstance(value, Instance) and value.order:
             value = tuple(value.names.get(name) for name in value.order)
         if isinstance(value, Table) and value.size == count:
@@ -147,6 +168,8 @@ class Statements(Library):
         return [self.unknown(value) for _ in range(count)]
 
     def _store(self, target: ast.Subscript, value: Any, scope: Scope) -> None:
+        if self._under_mask(target, None, value, scope):
+            return
         holder = self.evaluate(target.value, scope)
         index = self.evaluate(target.slice, scope)
         if isinstance(holder, Several):
@@ -226,25 +249,23 @@ class Statements(Library):
         return self.block(node.orelse, scope)
 
     def _while(self, node: ast.While, scope: Scope) -> str:
-        turns = 0
-        while turns < SIZE + 1:
+        turns = 2 * SIZE if _asks_tokenizer(tuple(node.body)) and not _always(node.test) else 0
+        for _ in range(turns):
             truth = self.truth(self.evaluate(node.test, scope))
-            if truth is False:
-                return ""
-            if truth is None or _always(node.test) or turns == SIZE:
-                self.once(node.body, scope, lambda: self.block(node.body, scope))
-                return ""
-            ended = self.block(node.body, scope)
+            if truth is None:
+                break
+            ended = self.block(node.body, scope) if truth else "break"
             if ended in ("break", "return"):
                 return "return" if ended == "return" else ""
-            turns += 1
+        if self.truth(self.evaluate(node.test, scope)) is not False:
+            self.once(node.body, scope, lambda: self.block(node.body, scope))
         return ""
 
     def iterate(
         self, target: ast.expr, items: Any, scope: Scope, body: list[Any], turn: Callable[[], Any]
     ) -> bool:
         """Run a loop: turn by turn over known items, else once. True when every item had its turn."""
-        asks = _asks_tokenizer(body)
+        asks = _asks_tokenizer(tuple(body))
         if isinstance(items, External) and items.path == "range" and asks:
             items = range(SIZE)
         if isinstance(items, Table):
@@ -254,7 +275,10 @@ class Statements(Library):
         listed = isinstance(items, (list, tuple, range, str, bytes, set)) and not getattr(
             items, "open", False
         )
-        if listed and (asks or len(list(islice(items, 2 * SIZE + 1))) <= 2 * SIZE):
+        short = listed and len(list(islice(items, 2 * SIZE + 1))) <= 2 * SIZE
+        if isinstance(items, range) and short:
+            short = len(items) <= 2 or _uses_each(target, tuple(body))
+        if listed and (asks or short):
             for item in list(islice(items, _TURNS)):
                 self.bind(target, item, scope)
                 if turn():
@@ -385,7 +409,25 @@ def _word(decorator: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def _asks_tokenizer(body: Sequence[ast.AST]) -> bool:
+@cache
+def _uses_each(target: ast.expr, body: tuple[ast.AST, ...]) -> bool:
+    """True when every turn of a loop matters by itself: its variable is an index, or is passed on."""
+    if isinstance(body[0], ast.expr):
+        return True  # a comprehension
+    names = {node.id for node in flatten(target) if isinstance(node, ast.Name)}
+    for node in (node for part in body for node in flatten(part)):
+        places: Sequence[ast.AST] = ()
+        if isinstance(node, ast.Subscript):
+            places = flatten(node.slice)
+        elif isinstance(node, ast.Call):
+            places = node.args
+        if any(isinstance(place, ast.Name) and place.id in names for place in places):
+            return True
+    return False
+
+
+@cache
+def _asks_tokenizer(body: tuple[ast.AST, ...]) -> bool:
     """True when a loop asks a tokenizer about its ids."""
     for statement in body:
         for node in flatten(statement):

@@ -133,9 +133,15 @@ class Total:
 
 @dataclass(frozen=True, eq=False)
 class Several:
-    """What a name may hold after branches that could not be decided."""
+    """What a name may hold after branches that could not be decided. Options of one `origin` go together: the
+    second of one with the second of the other."""
 
     options: tuple[Any, ...]
+    origin: object = field(default_factory=object)
+
+    def together(self, other: Several) -> bool:
+        """True when the options of both come from the same branch."""
+        return self.origin is other.origin and len(self.options) == len(other.options)
 
 
 @dataclass(frozen=True)
@@ -272,6 +278,20 @@ def several(values: Iterable[Any]) -> Any:
     plain = [o for o in options if isinstance(o, Opaque) and not o.marks]
     kept = [*telling, *plain[:1]][:ALTERNATIVES]
     return Several(tuple(kept)) if len(kept) > 1 else kept[0]
+
+
+def each(held: Several, function: Callable[[Any], Any]) -> Any:
+    """A function of every option, which stay in their order."""
+    return aligned([function(option) for option in held.options], held.origin)
+
+
+def aligned(results: list[Any], origin: object) -> Any:
+    """Results of the options of one origin, as one value."""
+    if any(isinstance(result, Several) for result in results):
+        return several(results)
+    if all(_same(result, results[0]) for result in results):
+        return results[0]
+    return Several(tuple(results), origin)
 
 
 def _same(a: Any, b: Any) -> bool:
