@@ -30,15 +30,7 @@ def changed(mutant: Mutant) -> tuple[dict[str, Verdict], set[str]]:
     return verdicts, {i for i, r in after.items() if told(r) != told(before[i])} - verdicts.keys()
 
 
-WRONG_FAIL = "B01 takes the scale of a quantised row for a constant number of bytes per token"
-READ = [
-    pytest.param(
-        mutant,
-        id=mutant.name.replace("_", " "),
-        marks=pytest.mark.xfail(reason=WRONG_FAIL) if mutant.name == "sidecar_switched_off" else (),
-    )
-    for mutant in READING
-]
+READ = [pytest.param(mutant, id=mutant.name.replace("_", " ")) for mutant in READING]
 
 
 @pytest.mark.parametrize(

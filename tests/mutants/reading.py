@@ -147,9 +147,9 @@ def sidecar_not_named(files: Files) -> None:
     swap_line(files, r"^  val_bytes_files: .*\n", "")
 
 
-@mutant("record", B03=FAIL, B04=OPEN)
+@mutant("record", B03=FAIL, B04=OPEN, B01=OPEN)
 def sidecar_switched_off(files: Files) -> None:
-    """CaseOps shards with the sidecar off, and no token count to check by."""
+    """The sidecar is off and no token count checks it; B01 cannot follow the byte tokenizer."""
     swap_line(files, r"^  caseops_enabled: True$", "  caseops_enabled: False")
     swap_line(files, r"^val_tokens: \d+\n", "")
 
