@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from golf_audit.source import Layer
-from golf_audit.static.machine import Printed
+from golf_audit.static.interpreter.state import Printed
 from golf_audit.static.values import Sc, Taint
 
 LITERAL = 6

@@ -14,6 +14,8 @@ from golf_audit.timeline import Stream
 
 Value = Any
 """A known constant (int, str, tuple ...) or one of the classes below."""
+Args = list[Value]
+Keywords = dict[str, Value]
 Marks = frozenset[tuple[int, int]]
 """Pairs of (execution of a loop, iteration of it)."""
 NO_MARKS: Marks = frozenset()

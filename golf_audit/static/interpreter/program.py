@@ -8,8 +8,13 @@ from dataclasses import dataclass
 
 from golf_audit.runconfig import RunConfig
 from golf_audit.source import Layer, Sources
-from golf_audit.static.library import Library
-from golf_audit.static.machine import DeadPathError, Frame, OutOfBudgetError, ProgramEndError
+from golf_audit.static.interpreter.calls import Calls
+from golf_audit.static.interpreter.classes import Classes
+from golf_audit.static.interpreter.expressions import Expressions
+from golf_audit.static.interpreter.library import Library
+from golf_audit.static.interpreter.methods import Methods
+from golf_audit.static.interpreter.state import DeadPathError, Frame, OutOfBudgetError, ProgramEndError
+from golf_audit.static.interpreter.statements import Statements
 from golf_audit.static.values import Env, Lib, Obj, Space, Unk, Value
 
 RECURSION_LIMIT = 12_000
@@ -24,7 +29,7 @@ class Unit:
     env: Env
 
 
-class Interpreter(Library):
+class Interpreter(Expressions, Statements, Calls, Classes, Methods, Library):
     """One abstract run of a submission."""
 
     def __init__(

@@ -4,27 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import Any
 
 from golf_audit.runconfig import RunConfig
-from golf_audit.static.expressions import MISSING
-from golf_audit.static.machine import Printed
-from golf_audit.static.methods import Methods
-from golf_audit.static.values import (
-    NONE,
-    Dct,
-    Ix,
-    Lib,
-    Lst,
-    Obj,
-    Slot,
-    Taint,
-    Text,
-    Tok,
-    Unk,
-    Value,
-    known,
-)
+from golf_audit.static.interpreter.interface import Machine
+from golf_audit.static.interpreter.state import MISSING, Printed
+from golf_audit.static.values import NONE, Dct, Lib, Lst, Obj, Slot, Taint, Text, Tok, Unk, Value, known
 from golf_audit.timeline import Stream
 
 RANKS = {
@@ -36,8 +20,11 @@ RANKS = {
     "MASTER_PORT": "29500",
 }
 """What torchrun sets in the process of rank 0 of 8."""
+
 _VAL = re.compile(r"(?<![a-z])val(?![a-tv-z])|valid", re.IGNORECASE)
+
 _TRAIN = re.compile(r"train", re.IGNORECASE)
+
 _TOKENS = re.compile(r"\.bin|\.npy|fineweb|shard|tokens", re.IGNORECASE)
 
 
@@ -59,13 +46,24 @@ def stream_of(text: str) -> Stream | None:
     return Stream.TRAIN if _TRAIN.search(name) else None
 
 
-class Files(Methods):
+class Files(Machine):
     """The outside world."""
 
     config: RunConfig
     script: str
+    environ: Obj
 
-    # --- environment -----------------------------------------------------------------------------------
+    def library_attribute(self, value: Lib, name: str) -> Value:
+        full = f"{value.name}.{name}"
+        if full == "os.environ":
+            return self.environ
+        if full in ("math.inf", "numpy.inf", "torch.inf"):
+            return float("inf")
+        if full in ("math.pi", "math.e"):
+            return 3.141592653589793 if full == "math.pi" else 2.718281828459045
+        if full == "sys.argv":
+            return Lst(None, Unk(parts=(NONE,)))
+        return Lib(full)
 
     def environment(self, name: str) -> Value:
         """The value of an environment variable in the run; MISSING where nothing sets it."""
@@ -82,22 +80,8 @@ class Files(Methods):
         self.settings[name] = setting.value
         return setting.value
 
-    environ: Obj
-
     def getenv(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         return self.environ_method(self.environ, "get", args)
-
-    def library_attribute(self, value: Lib, name: str) -> Value:
-        full = f"{value.name}.{name}"
-        if full == "os.environ":
-            return self.environ
-        if full in ("math.inf", "numpy.inf", "torch.inf"):
-            return float("inf")
-        if full in ("math.pi", "math.e"):
-            return 3.141592653589793 if full == "math.pi" else 2.718281828459045
-        if full == "sys.argv":
-            return Lst(None, Unk(parts=(NONE,)))
-        return Lib(full)
 
     def parser(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         return Obj(Lib("argparse.ArgumentParser"), "parser")
@@ -133,8 +117,6 @@ class Files(Methods):
             except ValueError:
                 return Unk(kind="number")
         return setting.value
-
-    # --- paths -----------------------------------------------------------------------------------------
 
     def join_path(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         pieces: list[Value] = []
@@ -198,8 +180,6 @@ class Files(Methods):
         """The known part of a path."""
         return str(value) if isinstance(value, str) else value.text if isinstance(value, Unk) else ""
 
-    # --- contents --------------------------------------------------------------------------------------
-
     def tokens_of(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         """An array read from a file of tokens."""
         source = args[0] if args else keywords.get("file", keywords.get("filename"))
@@ -261,9 +241,6 @@ class Files(Methods):
             return value
         return None
 
-    def fresh_marks(self) -> Taint:
-        raise NotImplementedError
-
     def load_file(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         """torch.load and the like: what was saved there."""
         source = args[0] if args else None
@@ -314,8 +291,6 @@ class Files(Methods):
             self.report(Unk(self.taint(args[0]), parts=(self.taint(args[0]),)), node)
         return None
 
-    # --- reports ---------------------------------------------------------------------------------------
-
     def report(self, value: Value, node: ast.AST) -> None:
         """A text goes out."""
         parts: tuple[str | Taint, ...]
@@ -335,6 +310,3 @@ class Files(Methods):
                 self.loop_marks(),
             )
         )
-
-
-__all__ = ["Any", "Files", "Ix", "stream_of"]

@@ -1,0 +1,186 @@
+"""What happens to tokens: scores, adaptations, reads, choices and mixtures, told once each."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from golf_audit.static.interpreter.state import State
+from golf_audit.static.regions import region_of, split_live
+from golf_audit.static.values import (
+    Atom,
+    Blend,
+    Cnt,
+    Dep,
+    Grad,
+    Lost,
+    Out,
+    Own,
+    Par,
+    Root,
+    Sc,
+    Sel,
+    Taint,
+    Tok,
+    capped,
+    union,
+)
+from golf_audit.timeline import Adapt, Calibrate, Event, Fetch, Read, Region, Score, Select, Stream
+
+
+class Events(State):
+    """Events as they happen, and the parameters that they change."""
+
+    def next_event(self) -> int:
+        self._events += 1
+        return self._events
+
+    def _common(self, node: ast.AST) -> dict[str, Any]:
+        return {
+            "id": self.next_event(),
+            "where": self.where(node),
+            "path": self.calls(),
+            "conditions": tuple(self.conditions),
+            "loops": self.loop_marks(),
+        }
+
+    def token_extents(self, taint: Taint) -> dict[Stream, frozenset[Tok]]:
+        """Extents per stream, only with marks of live loops."""
+        live = self.live_numbers()
+        found: dict[Stream, set[Tok]] = {}
+        for atom in taint:
+            if isinstance(atom, Tok):
+                kept = Tok(atom.stream, split_live(atom.marks, live), atom.cuts)
+                found.setdefault(atom.stream, set()).add(kept)
+        return {stream: frozenset(extents) for stream, extents in found.items()}
+
+    def score(self, node: ast.AST, logits: Taint, targets: Taint) -> Taint:
+        """Losses of targets are computed; the facts of the result."""
+        kept = frozenset(a for a in logits | targets if not isinstance(a, Own))
+        extents = self.token_extents(targets).get(Stream.VAL)
+        if not extents:
+            return kept
+        state = frozenset(a.event for a in logits if isinstance(a, Dep))
+        tables = frozenset(a.event for a in logits if isinstance(a, Cnt))
+        model = ", ".join(sorted({self.root_name(a.root) for a in logits if isinstance(a, Out)}))
+        key = (
+            "score",
+            id(node),
+            extents,
+            state,
+            model,
+            tuple(id(c) for _, _, c in self.path),
+            self.loop_marks(),
+        )
+        if key not in self._made:
+            event = Score(
+                **self._common(node), region=region_of(extents), model=model, state=state, table=tables
+            )
+            self.events.append(event)
+            self.extents[event.id] = extents
+            self._made[key] = event.id
+        return capped(frozenset(a for a in kept if not isinstance(a, Cnt)) | {Sc(self._made[key])})
+
+    def adapt(self, node: ast.AST, name: str, facts: Taint, kind: str, *, scratch: bool = False) -> Taint:
+        """Something changes as a function of tokens: the Dep facts of the events (one per stream)."""
+        made: set[Atom] = set()
+        for stream, extents in self.token_extents(facts).items():
+            if stream in (Stream.VAL_BYTES, Stream.OTHER):
+                continue
+            key = (
+                "adapt",
+                id(node),
+                name,
+                kind,
+                extents,
+                tuple(id(c) for _, _, c in self.path),
+                self.loop_marks(),
+            )
+            if key not in self._made:
+                region = region_of(extents)
+                if kind == "statistic":
+                    event: Event = Calibrate(**self._common(node), statistic=name, region=region)
+                else:
+                    event = Adapt(
+                        **self._common(node), parameters=name, region=region, kind=kind, scratch=scratch
+                    )
+                self.events.append(event)
+                self.extents[event.id] = extents
+                self._made[key] = event.id
+            made.add(Dep(self._made[key]))
+        return frozenset(made)
+
+    def read(self, node: ast.AST, stream: Stream, pattern: str) -> None:
+        """A token stream is opened here (told once per chain of calls)."""
+        key = ("read", id(node), stream, pattern, tuple(id(call) for _, _, call in self.path))
+        if key not in self._made:
+            event = Read(**self._common(node), stream=stream, pattern=pattern)
+            self.events.append(event)
+            self._made[key] = event.id
+
+    def fetch(self, node: ast.AST, what: str) -> None:
+        """Something comes from the network (told once per chain of calls)."""
+        key = ("fetch", id(node), tuple(id(call) for _, _, call in self.path))
+        if key not in self._made:
+            event = Fetch(**self._common(node), what=what)
+            self.events.append(event)
+            self._made[key] = event.id
+
+    def select(self, node: ast.AST, facts: Taint) -> Taint:
+        """One of several scores is kept."""
+        among = frozenset(a.event for a in facts if isinstance(a, Sc))
+        key = ("select", id(node), among, tuple(id(c) for _, _, c in self.path))
+        if key not in self._made:
+            extents = frozenset().union(*(self.extents.get(e, frozenset()) for e in among))
+            region = region_of(extents) if extents else Region(Stream.VAL)
+            event = Select(**self._common(node), among=among, by=region)
+            self.events.append(event)
+            self._made[key] = event.id
+        return frozenset({Sel(self._made[key])})
+
+    def blend(self, node: ast.AST, facts: Taint) -> Taint:
+        """A gold probability is mixed with counts of a table."""
+        tables = frozenset(a.event for a in facts if isinstance(a, Cnt))
+        site = self.cut(node)
+        mixed = self.blends.setdefault(site, {})
+        for atom in facts:
+            if isinstance(atom, Sc):
+                mixed[atom] = mixed.get(atom, frozenset()) | tables
+        return frozenset({Blend(site)})
+
+    def combined(self, node: ast.AST, taints: list[Taint]) -> Taint:
+        """Facts of a sum or choice: where a gold probability meets a table's value, a Blend."""
+        found = union(taints)
+        if len(taints) < 2 or not any(isinstance(a, Cnt) for a in found):
+            return found
+        kinds = [{type(a) for a in taint} for taint in taints]
+        pairs = [(a, b) for i, a in enumerate(kinds) for j, b in enumerate(kinds) if i != j]
+        # a mask may bring counts to the gold side, a gate the score to the other; what is blended is summed
+        if any(
+            Sc in a and Cnt in b and Blend not in a | b and (Sc not in b or Cnt not in a) for a, b in pairs
+        ):
+            return found | self.blend(node, found)
+        return found
+
+    def backward(self, loss: Taint) -> None:
+        """Gradients of a loss reach every root that it is differentiable in."""
+        reached = {a.root for a in loss if isinstance(a, Par)}
+        facts = frozenset(a for a in loss if isinstance(a, (Tok, Dep, Lost)))
+        if not reached:
+            return
+        for root in self.roots:
+            if root.number in reached:
+                root.find().grad = capped(root.find().grad | facts)
+
+    def update(self, node: ast.AST, root: Root, facts: Taint, *, replace: bool = False) -> None:
+        """Parameters of a root change by values with these facts; `replace`: nothing of the old remains."""
+        root = root.find()
+        kind = "gradient" if any(isinstance(a, (Grad, Sc)) for a in facts) else "statistic"
+        events = self.adapt(node, root.name, facts, kind, scratch=root.leaf)
+        state = frozenset(a.event for a in facts | events if isinstance(a, Dep))
+        extra = frozenset(a for a in facts if isinstance(a, Lost))
+        if replace and not self.weak:
+            root.state, root.extra = state, extra
+        else:
+            root.state |= state
+            root.extra |= extra

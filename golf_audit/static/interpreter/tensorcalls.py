@@ -1,0 +1,263 @@
+"""Functions of torch and numpy that mean more than that they depend on their arguments."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from golf_audit.static.interpreter.interface import Machine
+from golf_audit.static.values import (
+    NONE,
+    Alt,
+    Args,
+    Dct,
+    Dep,
+    Ix,
+    Keywords,
+    Lib,
+    Lst,
+    Obj,
+    Root,
+    Sc,
+    Tok,
+    Unk,
+    Value,
+    union,
+)
+from golf_audit.timeline import Stream
+
+FRESH = frozenset(
+    [
+        "zeros",
+        "ones",
+        "empty",
+        "full",
+        "randn",
+        "rand",
+        "arange",
+        "eye",
+        "linspace",
+        "zeros_like",
+        "ones_like",
+        "empty_like",
+        "full_like",
+        "randn_like",
+        "rand_like",
+        "tensor_split",
+    ]
+)
+
+
+class TensorCalls(Machine):
+    """Functions on tensors."""
+
+    def loss_call(self, args: Args, keywords: Keywords, node: ast.AST) -> Unk:
+        """A cross entropy: which argument holds the targets is told by what they depend on."""
+        values = [*args, *keywords.values()]
+        facts = [self.taint(v) for v in values]
+        target = keywords.get("target", keywords.get("targets", keywords.get("labels")))
+        if target is None and len(args) > 1:
+            target = args[1]
+        if (
+            target is None
+            or not any(isinstance(a, Tok) for a in self.taint(target))
+            or (isinstance(target, Unk) and target.kind == "logits")
+        ):
+            plain = [
+                v
+                for v, f in zip(values, facts, strict=True)
+                if any(isinstance(a, Tok) for a in f) and not (isinstance(v, Unk) and v.kind == "logits")
+            ]
+            target = plain[-1] if plain else target
+        logits = union([f for v, f in zip(values, facts, strict=True) if v is not target])
+        return Unk(self.score(node, logits, self.taint(target)), "nll")
+
+    def _layer(self, fn: Lib, args: Args, keywords: Keywords) -> Value:
+        if fn.last == "Parameter":
+            return self._parameter(args, keywords)
+        made = Obj(fn, "module", self.new_root(fn.last, leaf=False))
+        assert made.root is not None
+        for root in self.roots_in((*args, *keywords.values())):
+            made.root.find().join(root)
+        if fn.last in ("ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict") and args:
+            made.attrs["*items"] = args[0] if fn.last != "Sequential" else Lst(list(args))
+        elif fn.last in ("ModuleList", "ParameterList"):
+            made.attrs["*items"] = Lst([])
+        return made
+
+    def _parameter(self, args: Args, keywords: Keywords) -> Value:
+        root = self.new_root("parameter", leaf=True)
+        facts = self.facts_of(args, keywords)
+        root.state = frozenset(a.event for a in facts if isinstance(a, Dep))
+        return Unk(roots=frozenset({root}))
+
+    def fresh(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """zeros, arange ...: no content; arange keeps where its bounds vary."""
+        marks = frozenset(a for a in self.facts_of(args, keywords) if isinstance(a, Ix))
+        made = Unk(marks if "arange" in ast.unparse(getattr(node, "func", node)) else NONE)
+        if keywords.get("requires_grad") is True:
+            made.roots = frozenset({self.new_root("tensor", leaf=True)})
+        return made
+
+    def random_tokens(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        return Unk(frozenset({Tok(Stream.RANDOM)}))
+
+    def deep_copy(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        return self.copied(args[0] if args else None, {}, {})
+
+    def copied(self, value: Value, objects: dict[int, Value], roots: dict[int, Root]) -> Value:
+        """A deep copy: parameters are copied with their state."""
+        if isinstance(value, Unk):
+            if not value.roots:
+                return Unk(value.taint, value.kind, parts=value.parts)
+            return Unk(
+                value.taint,
+                value.kind,
+                frozenset(self._copied_root(r.find(), roots) for r in value.roots),
+                detached=value.detached,
+            )
+        if id(value) in objects:
+            return objects[id(value)]
+        if isinstance(value, Obj):
+            made = Obj(
+                value.cls,
+                value.kind,
+                self._copied_root(value.root.find(), roots) if value.root is not None else None,
+            )
+            objects[id(value)] = made
+            made.taint = value.taint
+            made.attrs = {k: self.copied(v, objects, roots) for k, v in value.attrs.items()}
+            return made
+        if isinstance(value, tuple):
+            return tuple(self.copied(v, objects, roots) for v in value)
+        if isinstance(value, Lst):
+            items = [self.copied(v, objects, roots) for v in value.items] if value.items is not None else None
+            return Lst(items, self.copied(value.rest, objects, roots), value.extra, value.base)
+        if isinstance(value, Dct):
+            copy = Dct(
+                {k: self.copied(v, objects, roots) for k, v in value.items.items()},
+                self.copied(value.rest, objects, roots),
+            )
+            copy.taint, copy.default = value.taint, value.default
+            return copy
+        return value
+
+    def _copied_root(self, root: Root, roots: dict[int, Root]) -> Root:
+        if root.number not in roots:
+            made = self.new_root(root.name, leaf=root.leaf)
+            made.state, made.extra = root.state, root.extra
+            roots[root.number] = made
+        return roots[root.number]
+
+    def table_add(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """np.add.at(table, index, value)."""
+        if len(args) >= 2 and isinstance(args[0], Unk):
+            facts = self.index_taint(args[1])
+            added = self.table_facts(node, args[0], facts)
+            args[0].absorb(added or facts | union([self.taint(a) for a in args[2:]]))
+        return None
+
+    def counted_table(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        facts = self.taint(args[0]) if args else NONE
+        return Unk(self.table_facts(node, None, facts))
+
+    def positions(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        facts = self.facts_of(args, keywords)
+        return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc))), "positions")
+
+    def where_call(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        if len(args) < 3:
+            return self.positions(args, keywords, node)
+        test, a, b = (self.taint(v) for v in args[:3])
+        facts = self.combined(node, [a, b]) | frozenset(x for x in test if not isinstance(x, (Tok, Ix)))
+        if all(any(isinstance(x, Sc) for x in side) for side in (a, b)) and any(
+            isinstance(x, Sc) for x in test
+        ):
+            facts |= self.select(node, facts | test)
+        kinds = {v.kind for v in args[1:3] if isinstance(v, Unk)}
+        return Unk(facts, next((k for k in ("logp", "prob", "logits") if k in kinds), ""))
+
+    def stacked(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        value = args[0] if args else None
+        items = self.sequence(value) if not isinstance(value, Unk) else None
+        taints = [self.taint(i) for i in items] if items else [self.taint(value)]
+        kinds = {i.kind for i in items if isinstance(i, Unk)} if items else {self._kind_of_element(value)}
+        kind = next((k for k in ("logp", "prob", "logits") if k in kinds), "")
+        return Unk(self.combined(node, taints), kind)
+
+    def _kind_of_element(self, value: Value) -> str:
+        element = self.any_element(value) if isinstance(value, (Lst, tuple)) else value
+        return element.kind if isinstance(element, Unk) else ""
+
+    def blended(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        return Unk(self.combined(node, [self.taint(a) for a in args]))
+
+    def softmax(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        name = ast.unparse(getattr(node, "func", node))
+        return Unk(self.facts_of(args, keywords), "logp" if "log_softmax" in name else "prob")
+
+    def gather_call(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        if args and isinstance(args[0], Unk):
+            return self.tensor_method(args[0], "gather", args[1:], keywords, node)
+        return Unk(self.facts_of(args, keywords))
+
+    def gradient(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """torch.autograd.grad: an adaptation that is not written back yet."""
+        loss = self.taint(args[0]) if args else NONE
+        facts = frozenset(a for a in loss if isinstance(a, (Tok, Dep)))
+        made = self.adapt(node, "tensor", facts | {_grad()}, "gradient", scratch=True)
+        return Lst(None, Unk(facts | made | {_grad()}))
+
+    def gathered_objects(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        if len(args) >= 2 and isinstance(args[0], Lst):
+            self.set_element(args[0], Unk(), args[1])
+        return None
+
+    def gathered(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """torch.distributed.gather(tensor, list)."""
+        into = args[1] if len(args) > 1 else keywords.get("gather_list")
+        for option in into.options if isinstance(into, Alt) else (into,):
+            if isinstance(option, Lst):
+                self.set_element(option, Unk(), args[0])
+        return None
+
+    def same_on_ranks(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        return None
+
+    def fused(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        return self.loss_call(args, keywords, node)
+
+    def no_grad(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        return Obj(None, "no_grad")
+
+    def enable_grad(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        return Obj(None, "grad")
+
+    def set_grad(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        truth = self.truth(args[0]) if args else None
+        self.grad = truth is not False
+        return Obj(None, "grad" if self.grad else "no_grad")
+
+    def run_backward(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        self.backward(self.facts_of(args, keywords))
+        return None
+
+    def initialise(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """torch.nn.init.*: parameters start anew."""
+        if args and isinstance(args[0], Unk) and args[0].roots:
+            for root in {r.find() for r in args[0].roots}:
+                self.update(node, root, NONE, replace=True)
+        return args[0] if args else None
+
+    def is_tensor(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        return (
+            True
+            if args and isinstance(args[0], Unk) and (args[0].roots or args[0].base is not None)
+            else Unk(kind="number")
+        )
+
+
+def _grad() -> Any:
+    from golf_audit.static.values import Grad
+
+    return Grad()

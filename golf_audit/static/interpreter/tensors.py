@@ -1,0 +1,234 @@
+"""Methods of tensors: views, copies, in-place changes, gathers."""
+
+from __future__ import annotations
+
+import ast
+
+from golf_audit.static.interpreter.calls import names_loss
+from golf_audit.static.interpreter.interface import Machine
+from golf_audit.static.values import NONE, Cls, Lst, Out, Sc, Tok, Unk, Value, capped, union
+
+VIEWS = frozenset(
+    [
+        "view",
+        "reshape",
+        "squeeze",
+        "unsqueeze",
+        "transpose",
+        "permute",
+        "flatten",
+        "detach",
+        "numpy",
+        "T",
+        "mT",
+        "data",
+        "contiguous",
+        "narrow",
+        "select",
+        "chunk",
+        "split",
+        "unbind",
+        "expand",
+        "expand_as",
+        "view_as",
+        "movedim",
+        "swapaxes",
+        "diagonal",
+        "unfold",
+        "t",
+        "ravel",
+        "real",
+        "requires_grad_",
+        "pin_memory",
+    ]
+)
+
+COPIES = frozenset(
+    [
+        "to",
+        "float",
+        "double",
+        "half",
+        "bfloat16",
+        "long",
+        "int",
+        "bool",
+        "clone",
+        "cpu",
+        "cuda",
+        "copy",
+        "astype",
+        "type",
+        "type_as",
+        "short",
+        "uint8",
+        "tolist",
+        "item",
+    ]
+)
+
+POSITIONS = frozenset(
+    ["nonzero", "argmax", "argmin", "argsort", "argwhere", "flatnonzero", "searchsorted", "bucketize"]
+)
+
+TABLE_WRITES = frozenset(
+    ["index_add_", "scatter_add_", "scatter_", "index_put_", "scatter_reduce_", "index_fill_", "index_copy_"]
+)
+
+
+class Tensors(Machine):
+    """Methods of tensors and other unknown values."""
+
+    def tensor_method(
+        self, value: Unk, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
+        """A method of a tensor or another unknown value."""
+        if name == "backward":
+            self.backward(self.taint(value))
+            return None
+        if name in (
+            "size",
+            "numel",
+            "dim",
+            "stride",
+            "element_size",
+            "nelement",
+            "is_floating_point",
+            "data_ptr",
+            "ndimension",
+        ):
+            return Unk(self.only_marks(value.taint), "number")
+        if name == "requires_grad_":
+            return self._leaf(value, args)
+        if name in ("grad",):
+            return Unk()
+        if name == "glob" or name == "rglob":
+            return Lst(None, self.text_of([value, "/", args[0] if args else "*"]))
+        if value.parts is not None and name in (
+            "exists",
+            "is_file",
+            "is_dir",
+            "mkdir",
+            "endswith",
+            "startswith",
+            "isdigit",
+        ):
+            return Unk(kind="number")
+        if value.parts is not None and name in (
+            "open",
+            "read_bytes",
+            "read_text",
+            "write_text",
+            "write_bytes",
+        ):
+            return self.file_method(value, name, args, keywords, node)
+        if value.parts is not None and name in (
+            "strip",
+            "lower",
+            "upper",
+            "replace",
+            "rstrip",
+            "lstrip",
+            "as_posix",
+            "resolve",
+            "with_suffix",
+            "encode",
+            "absolute",
+            "expanduser",
+            "relative_to",
+        ):
+            return value
+        if name.endswith("_") and not name.endswith("__") and name not in ("requires_grad_",):
+            return self._in_place(value, name, args, keywords, node)
+        if name in ("gather", "take_along_dim", "index_select") or (name == "pick"):
+            return self._gather(value, args, keywords, node)
+        if name in POSITIONS:
+            facts = self.taint(value) | self.facts_of(args, keywords)
+            return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc))), "positions")
+        if name in ("log_softmax", "softmax"):
+            return Unk(self.taint(value), "logp" if name == "log_softmax" else "prob")
+        if name in VIEWS:
+            return Unk(
+                value.taint, value.kind, value.roots, value, value.parts, value.detached or name == "detach"
+            )
+        if name in COPIES:
+            kind = "number" if name in ("item",) else value.kind
+            return self.snapshot(value, kind)
+        if name in ("min", "minimum", "fmin", "amin") and any(isinstance(a, Sc) for a in self.taint(value)):
+            facts = self.taint(value) | self.facts_of(args, keywords)
+            return Unk(facts | self.select(node, facts))
+        if name in ("new_zeros", "new_empty", "new_full", "new_ones", "new_tensor"):
+            return Unk(self.facts_of(args, keywords) if name == "new_tensor" else NONE)
+        if name in ("register_hook", "record_stream", "synchronize", "register_post_accumulate_grad_hook"):
+            return None
+        if names_loss(name) and len(args) >= 2:
+            return self.loss_call(args, keywords, node)
+        facts = self.combined(
+            node, [self.taint(value), *(self.taint(a) for a in args), self.facts_of([], keywords)]
+        )
+        return Unk(facts, value.kind if value.kind in ("logp", "prob", "logits", "number") else "")
+
+    def _leaf(self, value: Unk, args: list[Value]) -> Value:
+        if (args and args[0] is False) or value.roots:
+            return value
+        root = self.new_root("tensor", leaf=True)
+        value.roots = frozenset({root})
+        return value
+
+    def _in_place(
+        self, value: Unk, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
+    ) -> Value:
+        facts = self.facts_of(args, keywords)
+        if value.roots:
+            if name in (
+                "zero_",
+                "fill_",
+                "uniform_",
+                "normal_",
+                "kaiming_uniform_",
+                "trunc_normal_",
+                "orthogonal_",
+                "constant_",
+            ):
+                for root in {r.find() for r in value.roots}:
+                    self.update(node, root, NONE, replace=True)
+            elif name in ("copy_", "set_"):
+                self.write_parameter(node, value, facts)
+            else:
+                self.write_parameter(node, value, facts | self.taint(value))
+            return value
+        if name in TABLE_WRITES:
+            index = self.taint(args[1]) if len(args) > 1 else self.taint(keywords.get("index"))
+            if name == "index_put_" and args:
+                index = self.taint(args[0])
+            added = self.table_facts(node, value, index)
+            if added:
+                value.absorb(added)
+                return value
+        if (
+            name in ("zero_", "fill_", "normal_", "uniform_", "random_")
+            and not self.weak
+            and value.base is None
+        ):
+            value.taint = NONE
+            return value
+        if name in ("share_memory_", "record_stream_"):
+            return value
+        old = value.taint
+        value.absorb(self.combined(node, [old, facts]))
+        return value
+
+    def _gather(self, value: Unk, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        index = union([self.taint(a) for a in args[1:]] + [self.taint(keywords.get("index"))])
+        facts = self.taint(value)
+        tokens = any(isinstance(a, Tok) for a in index)
+        model = not value.roots and any(isinstance(a, Out) for a in facts)
+        if tokens and (model or value.kind in ("logp", "prob", "logits")):
+            return Unk(self.score(node, facts, index), "gold")
+        return Unk(capped(facts | index), value.kind)
+
+    def _autograd_function(self, cls: Cls, args: list[Value], node: ast.AST) -> Value:
+        facts = [self.taint(a) for a in args]
+        if len(args) >= 2 and (names_loss(cls.name) or "CE" in cls.name or "Loss" in cls.name):
+            return self.loss_call(args, {}, node)
+        return Unk(union(facts), "logits")
