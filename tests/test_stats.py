@@ -12,7 +12,7 @@ import pytest
 
 from golf_audit import stats
 from golf_audit.records import Record, frontier, records
-from golf_audit.stats import Sample, improvement, sample, welch
+from golf_audit.stats import Printed, Sample, improvement, misprints, sample, welch
 
 BY_PR: dict[int | None, Record] = {record.pr: record for record in records()}
 POOLED_1855 = Sample(1.060755, 0.000933, 6)  # three seeds and three reproductions (formats.md e2)
@@ -56,15 +56,46 @@ def test_a_margin_is_demanded_on_top_of_the_old_mean() -> None:
     assert clear.p < 0.01 and beyond.p > 0.9
 
 
+FOUR_1967 = sample([1.05764, 1.05886, 1.05904, 1.05674])
+
+
 def test_the_figures_miscalculated_in_the_thread_of_1967_come_out_right() -> None:
     """The thread prints sd 0.00103, SE 0.000627, t 4.29, p 0.0026 for these four against the pooled six."""
-    four = sample([1.05764, 1.05886, 1.05904, 1.05674])
+    four = FOUR_1967
     result = welch(four, POOLED_1855)
     assert four.mean == pytest.approx(1.05807, abs=5e-6)
     assert four.sd == pytest.approx(0.001083, abs=5e-7)
     assert result is not None
     assert result.t == pytest.approx(-4.056, abs=5e-4)
     assert result.p == pytest.approx(0.00353, abs=5e-6)
+
+
+def test_the_figures_miscalculated_in_the_thread_of_1967_are_found() -> None:
+    printed = Printed(sd="0.00103", se="0.000627", t="4.29", p="0.0026")
+    found = {m.figure: m.computed for m in misprints(FOUR_1967, POOLED_1855, printed)}
+    assert found == {
+        "sd": pytest.approx(0.001083, abs=5e-7),
+        "se": pytest.approx(0.000662, abs=5e-7),
+        "t": pytest.approx(4.056, abs=5e-4),
+        "p": pytest.approx(0.00353, abs=5e-6),
+    }
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        pytest.param(Printed(sd="0.001083", se="0.00066", t="-4.06", df="5.8", p="0.0035"), id="rounded"),
+        pytest.param(Printed(p="<0.01"), id="a bound that holds"),
+        pytest.param(Printed(p="3.5e-3"), id="with an exponent"),
+        pytest.param(Printed(p="significant"), id="no figure at all"),
+    ],
+)
+def test_right_figures_are_not_misprints(printed: Printed) -> None:
+    assert misprints(FOUR_1967, POOLED_1855, printed) == ()
+
+
+def test_a_bound_that_does_not_hold_is_a_misprint() -> None:
+    assert [m.figure for m in misprints(FOUR_1967, POOLED_1855, Printed(p="<0.001"))] == ["p"]
 
 
 @pytest.mark.parametrize(
