@@ -249,6 +249,26 @@ def sweep(
     sys.exit(TOOL_FAILED if crashed else 0)
 
 
+@cli.group()
+def ledger() -> None:
+    """The append-only record of reruns."""
+
+
+@ledger.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--head", metavar="HASH", help="The head that a report printed: finds a cut or rewritten chain."
+)
+def verify(file: Path, head: str | None) -> None:
+    """Check a ledger's chain of hashes: exit 1 when an entry was altered, taken out or added."""
+    from golf_audit.ledger import read_ledger
+    from golf_audit.report import ledgerpage
+
+    found = read_ledger(file)
+    _write(ledgerpage.verification(found, head), None)
+    sys.exit(0 if ledgerpage.sound(found, head) else 1)
+
+
 @cli.command()
 @click.argument("rule_id", required=False)
 def rules(rule_id: str | None) -> None:
@@ -266,7 +286,7 @@ def rules(rule_id: str | None) -> None:
 @cli.command()
 @click.argument("name", required=False)
 def schema(name: str | None) -> None:
-    """Print a JSON Schema: submission, report."""
+    """Print a JSON Schema: ledger, report, submission."""
     from golf_audit.schema import names, schema_text
 
     if name is None:

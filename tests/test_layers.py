@@ -30,6 +30,7 @@ LAYERS: list[tuple[str, ...]] = [
         "golf_audit.stats",
         "golf_audit.bpb",
         "golf_audit.records",
+        "golf_audit.ledger",
         "golf_audit.artifact",
         "golf_audit.packages",
         "golf_audit.timeline",
