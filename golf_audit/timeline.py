@@ -19,6 +19,9 @@ from golf_audit.model import Where
 SOMETIMES = "in some iterations "
 """Begins a condition that varies with a live loop: the event happens, in some iterations."""
 
+WRITTEN = 0
+"""The slice of a region that came back from a file which the program had written: its bits are paid for."""
+
 
 class Stream(Enum):
     """Where tokens come from."""
@@ -163,6 +166,14 @@ class Calibrate(Event):
 
     statistic: str
     region: Region
+
+
+@dataclass(frozen=True)
+class Save(Event):
+    """Parameters, or what was derived from them, are written to a file. `holds`: the events behind it."""
+
+    file: str
+    holds: frozenset[int]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from golf_audit.model import (
 from golf_audit.static.asking import basis, place, premises, witness
 from golf_audit.static.example import DICTIONARY, HASHED, SCORED_THEN_TRAINED, files
 from golf_audit.submission import Case
-from golf_audit.timeline import Adapt, Score
+from golf_audit.timeline import Adapt, Score, Stream, Timeline
 
 PRECEDENTS = (
     Precedent(779, "closed", "a hashed cache that speaks of the realised token only"),
@@ -38,20 +38,27 @@ PRECEDENTS = (
 
 def check(case: Case) -> Assessment:
     timeline = case.submission.timeline
-    mixed = {score.where: score for score in reversed(timeline.scores()) if score.table}
+    mixed = {score.where: score for score in reversed(timeline.scores()) if _tables(timeline, score)}
     findings = tuple(_finding(case, score) for score in mixed.values())
     return Assessment(findings, premises(case), (), basis(case))
 
 
+def _tables(timeline: Timeline, score: Score) -> list[Adapt]:
+    """The tables that a score was mixed with; a prior counted in training is part of the distribution."""
+    found = [e for e in (timeline.by_id[i] for i in sorted(score.table)) if isinstance(e, Adapt)]
+    found.sort(key=lambda e: e.region.stream is not Stream.VAL)
+    return [e for e in found if e.region.stream is Stream.VAL or not score.normalised]
+
+
 def _finding(case: Case, score: Score) -> Finding:
     timeline = case.submission.timeline
-    tables = [e for e in (timeline.by_id[i] for i in sorted(score.table)) if isinstance(e, Adapt)]
+    tables = _tables(timeline, score)
     gold = not score.normalised
     hashed = gold and not score.smoothed and any("table" in table.parameters for table in tables)
     message = (
         f"the score ({place(score.where)}) mixes the realised token's probability with counts "
-        f"of a table filled with validation tokens ({place(tables[0].where)}); no distribution over the "
-        "vocabulary is formed"
+        f"of a table filled with {tables[0].region.stream.value} ({place(tables[0].where)}); "
+        "no distribution over the vocabulary is formed"
         if gold
         else f"counts of validation tokens ({place(tables[0].where)}) enter the distribution that is scored"
     )

@@ -40,7 +40,10 @@ def _sentence(reason: str, where: Where | None) -> str:
 
 
 def _trained(timeline: Timeline) -> bool:
-    return any(isinstance(e, Adapt) and e.region.stream is Stream.TRAIN for e in timeline.events)
+    return any(
+        isinstance(e, Adapt) and e.kind != "table" and e.region.stream is Stream.TRAIN
+        for e in timeline.events
+    )
 
 
 def _claims_adaptation(case: Case) -> bool:

@@ -227,6 +227,32 @@ CALIBRATE = """
     state = {{name: torch.round(w / scale) * scale for name, w in model.state_dict().items()}}
     model.load_state_dict(state)
 """
+STEP_ON_TRAIN = (
+    """
+more = load(TRAIN_FILES)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+step(model, optimizer, *piece(more, 0))
+"""
+    + SCORE
+)
+PREFILLED = """
+def filled():
+    counts = np.zeros(1 << 22)
+    more = load(TRAIN_FILES).numpy()
+    np.add.at(counts, (more[:-1] * 36313 ^ more[1:] * 27191) & ((1 << 22) - 1), 1)
+    return counts
+
+
+table = filled()
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    with torch.no_grad():
+        p = torch.exp(-model(x, y)).numpy()
+    key = ((x.numpy() * 36313) ^ (y.numpy() * 27191)) & ((1 << 22) - 1)
+    mixed = 0.8 * p + 0.2 * table[key]
+    total += -np.log(mixed).sum()
+    count += y.numel()
+"""
 WARM_UP = """
     warm = copy.deepcopy(model)
     optimizer = torch.optim.SGD(warm.parameters(), lr=1e-3)

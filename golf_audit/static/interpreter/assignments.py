@@ -138,12 +138,14 @@ class Assignments(Machine):
         return NONE
 
     def table_facts(self, node: ast.AST, holder: Value, index: Taint) -> Taint:
-        """What a table gains that is written at these indices: Cnt where they hold validation tokens."""
-        tokens = frozenset(a for a in index if isinstance(a, Tok) and a.stream is Stream.VAL)
+        """What a table gains that is written at these indices: Cnt where they hold tokens of the data."""
+        tokens = frozenset(a for a in index if isinstance(a, Tok) and a.stream in (Stream.VAL, Stream.TRAIN))
         if not tokens:
             return NONE
         made = self.adapt(node, "a dictionary" if isinstance(holder, Dct) else "a table", tokens, "table")
-        return frozenset(Cnt(a.event) for a in made if isinstance(a, Dep))
+        # counts of training tokens may become parameters: what they were counted from stays known
+        trained = frozenset(a for a in tokens if isinstance(a, Tok) and a.stream is Stream.TRAIN)
+        return trained | frozenset(Cnt(a.event) for a in made if isinstance(a, Dep))
 
     def _set_key(self, holder: Dct, index: Value, value: Value, node: ast.AST) -> None:
         if not self.hashable(index):

@@ -25,7 +25,7 @@ from golf_audit.static.values import (
     capped,
     union,
 )
-from golf_audit.timeline import Adapt, Calibrate, Event, Fetch, Read, Region, Score, Select, Stream
+from golf_audit.timeline import Adapt, Calibrate, Event, Fetch, Read, Region, Save, Score, Select, Stream
 
 
 class Events(State):
@@ -117,6 +117,12 @@ class Events(State):
             event = Read(**self._common(node), stream=stream, pattern=pattern)
             self.events.append(event)
             self._made[key] = event.id
+
+    def save(self, node: ast.AST, path: str, facts: Taint) -> None:
+        """A file is written: a Save where parameters, or what was derived from them, are in it."""
+        if any(isinstance(a, (Own, Out)) for a in facts):
+            holds = frozenset(a.event for a in facts if isinstance(a, (Dep, Cnt)))
+            self.events.append(Save(**self._common(node), file=path, holds=holds))
 
     def fetch(self, node: ast.AST, what: str) -> None:
         """Something comes from the network (told once per chain of calls)."""

@@ -9,7 +9,7 @@ from golf_audit.runconfig import RunConfig
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING, Printed
 from golf_audit.static.values import NONE, Dct, Lib, Lst, Obj, Slot, Taint, Text, Tok, Unk, Value, known
-from golf_audit.timeline import Stream
+from golf_audit.timeline import WRITTEN, Stream
 
 RANKS = {
     "RANK": "0",
@@ -225,7 +225,7 @@ class Files(Machine):
             return self.open_file([holder, *args], keywords, node)
         if name in ("write", "write_bytes", "write_text", "writelines") and args:
             if isinstance(mode, str) and "b" in mode:
-                self.disk[text] = Slot(args[0])
+                self._write(text, args[0], node)
             else:
                 self.report(self.text_of([args[0]]), node)
             return None
@@ -267,8 +267,38 @@ class Files(Machine):
                 target.attrs["*content"] = self.frozen(value)
                 return None
             target = target.attrs.get("*path")
-        self.disk[self.path_text(target)] = Slot(self.frozen(value))
+        self._write(self.path_text(target), value, node)
         return None
+
+    def _write(self, path: str, value: Value, node: ast.AST) -> None:
+        self.save(node, path, self.taint(value))
+        self.disk[path] = Slot(self._paid(self.frozen(value)))
+
+    def _paid(self, value: Value, depth: int = 4) -> Value:
+        """What is read back from a file: the training tokens in it have been paid for."""
+        if isinstance(value, Unk):
+            facts = frozenset(
+                Tok(a.stream, a.marks, a.cuts | {WRITTEN})
+                if isinstance(a, Tok) and a.stream is Stream.TRAIN
+                else a
+                for a in value.taint
+            )
+            if facts == value.taint:
+                return value
+            return Unk(facts, value.kind, value.roots, parts=value.parts, detached=value.detached)
+        if isinstance(value, tuple) and depth:
+            return tuple(self._paid(v, depth - 1) for v in value)
+        if isinstance(value, Dct) and depth:
+            made = Dct(
+                {k: self._paid(v, depth - 1) for k, v in value.items.items()},
+                self._paid(value.rest, depth - 1),
+            )
+            made.taint, made.default = value.taint, value.default
+            return made
+        if isinstance(value, Lst) and value.base is None and depth:
+            items = [self._paid(v, depth - 1) for v in value.items] if value.items is not None else None
+            return Lst(items, self._paid(value.rest, depth - 1), value.extra)
+        return value
 
     def frozen(self, value: Value) -> Value:
         """What is written now: later changes of the parameters do not reach it."""
@@ -279,6 +309,12 @@ class Files(Machine):
             made.taint = value.taint
             return made
         return value
+
+    def dump_file(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
+        """numpy.save and the like: the path comes first, then what is written."""
+        if args:
+            self.save_file([Lst([*args[1:], *keywords.values()]), args[0]], {}, node)
+        return None
 
     def buffer(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         made = Obj(Lib("io.BytesIO"), "buffer")
