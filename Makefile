@@ -5,25 +5,32 @@ PIP_OPTIONS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check lint types test-slow test-corpus test-all rules bench clean
+.PHONY: sandbox demo test check lint types test-slow test-corpus test-all rules bench clean
 
 ## demo: core install (no torch), audit the bundled examples, print the reports
 demo: $(VENV)/.core
 	@for folder in examples/*/*/; do $(BIN)/golf-audit check --exit-zero "$$folder"; echo; done
 
 ## test: lint, types, and the test suite without the slow and corpus parts
-test: $(VENV)/.dev lint types
+test: $(VENV)/.dev sandbox lint types
 	$(BIN)/python -m pytest -m "not slow and not corpus and not gpu"
 
-test-slow: $(VENV)/.dev
+test-slow: $(VENV)/.dev sandbox
 	$(BIN)/python -m pytest -m "slow and not corpus and not gpu"
 
 ## test-corpus: needs GOLF_AUDIT_CLONE=/path/to/a/clone/of/openai/parameter-golf
 test-corpus: $(VENV)/.dev
 	$(BIN)/python -m pytest -m corpus
 
-test-all: $(VENV)/.dev lint types
+test-all: $(VENV)/.dev sandbox lint types
 	$(BIN)/python -m pytest -m "not gpu"
+
+## sandbox: what `trace` runs submissions in; installed on Debian and Ubuntu when root, else asked for
+sandbox:
+	@test "$$(uname)" != Linux || command -v bwrap >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  apt-get update -qq && apt-get install -y -qq bubblewrap; } || { \
+	  echo "bubblewrap is missing: sudo apt-get install bubblewrap (dnf, pacman: the same name)"; exit 1; }
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
