@@ -34,6 +34,7 @@ LAYERS: list[tuple[str, ...]] = [
         "golf_audit.artifact",
         "golf_audit.packages",
         "golf_audit.timeline",
+        "golf_audit.observation",
         "golf_audit.static",
         "golf_audit.bytetable",
         "golf_audit.submission",

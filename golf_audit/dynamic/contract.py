@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from golf_audit.dynamic.job import Job, Perturbation, Value
 from golf_audit.dynamic.messages import Message
+from golf_audit.observation import Outcome
 
 M = TypeVar("M", bound=Message)
 
@@ -74,30 +75,6 @@ class Variation:
     seconds: float | None = None
 
 
-class Word(Enum):
-    """What a probe says about one rule."""
-
-    CLEAN = "clean"  # tried, and nothing was seen
-    VIOLATION = "violation"  # seen
-    NOTE = "note"  # seen, decides nothing
-    VOID = "void"  # could not be tried; `says` tells why
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A probe's word on one reported line, or on the whole run (`line` None).
-
-    `places` are "file:line" of the submission; figures are named counts (rows changed, rows compared)."""
-
-    probe: str
-    word: Word
-    says: str  # one sentence, no absolute path
-    rules: tuple[str, ...] = ()  # whose question this answers: "M01", "Q01" ...
-    line: int | None = None  # index of the Print message that holds the number, among all Print messages
-    places: tuple[str, ...] = ()
-    figures: tuple[tuple[str, float], ...] = ()
-
-
 class Probe(Protocol):
     """Asks for extra runs and compares them; pure apart from the runs that others make."""
 
@@ -132,3 +109,8 @@ class Miniature(Protocol):
 
     def vary(self, variation: Variation, folder: Path) -> tuple[Job, Path]:
         """The job of an extra run and the host folder with its data, written below `folder` if it differs."""
+
+
+__all__ = [
+    *("Ending", "Miniature", "Outcome", "Places", "Probe", "RunResult", "Usage", "Variation", "Word"),
+]

@@ -16,7 +16,7 @@ from golf_audit.trainlog.model import (
     Steps,
     Stop,
 )
-from golf_audit.trainlog.read import read_log, read_logs, seed_from_name
+from golf_audit.trainlog.read import read_log, read_logs, results_of, seed_from_name
 
 __all__ = [
     "Dump",
@@ -32,6 +32,7 @@ __all__ = [
     "Stop",
     "read_log",
     "read_logs",
+    "results_of",
     "seed_from_name",
     "source_digest",
 ]

@@ -6,10 +6,11 @@ import re
 from dataclasses import fields, replace
 
 from golf_audit.filetree import File, FileTree, Sort
-from golf_audit.text import lines
+from golf_audit.text import LINE_CAP, lines
 from golf_audit.trainlog import dump
 from golf_audit.trainlog.build import RunBuilder
-from golf_audit.trainlog.model import Dump, Log, Run
+from golf_audit.trainlog.finals import finals
+from golf_audit.trainlog.model import Dump, Final, Log, Run
 
 SUFFIXES = (".log", ".out", ".stdout", ".txt")
 
@@ -57,6 +58,17 @@ def read_log(file: File) -> Log:
     for number, raw in lines(file.text.text):
         splitter.take(number, raw)
     return Log(file.path, splitter.finish(), tuple(problems))
+
+
+def results_of(number: int, raw: str) -> tuple[Final, ...]:
+    """The results that one line of output states."""
+    return tuple(finals(number, _bare(raw[:LINE_CAP])))
+
+
+def _bare(raw: str) -> str:
+    """A line without what stands before it: rank, time, level."""
+    match = _PREFIX.match(raw) if raw[:1] in _PREFIX_START else None
+    return (raw[match.end() :] if match else raw).strip()
 
 
 def seed_from_name(path: str) -> int | None:
@@ -115,11 +127,7 @@ class _Splitter:
         elif dump.starts(raw):
             self.dumping.append((number, raw))
             return
-        line = raw
-        if line[:1] in _PREFIX_START:
-            match = _PREFIX.match(line)
-            line = line[match.end() :] if match else line
-        line = line.strip()
+        line = _bare(raw)
         if line:
             self._line(number, raw, line)
 

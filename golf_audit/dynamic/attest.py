@@ -1,0 +1,106 @@
+"""Is a printed number the mean of losses that we saw? The ledger answers, not the submission.
+
+A set of rows that a sink names is tried first, then the sinks of one line of code together (scripts that add
+up Python numbers batch by batch), then all since the last printed result. Exact to the printed digits first;
+what differs by the rounding of a float32 sum is attested too.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from golf_audit.dynamic.ledger import Ledger, Rows
+from golf_audit.dynamic.messages import Sink, Site
+from golf_audit.trainlog import Final
+
+_ROUNDING = 2e-6
+"""Relative: a float32 sum over some thousand losses."""
+_SINKS = 4_000
+"""Sinks before a line that are tried one by one, the latest first."""
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """`rows` gives the printed number again; without such rows `why` says what is missing."""
+
+    attested: bool
+    why: str = ""
+    rows: Rows = ()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The printed number and how it comes of losses: their mean, or their sum over the bytes."""
+
+    value: float
+    half: float  # half a unit of the last printed digit
+    bytes_at: Sequence[int]  # empty: the value is a mean loss
+
+
+def attest(ledger: Ledger, before: int, final: Final, counted: Sequence[int], since: int) -> Attestation:
+    """Find the rows behind a result that was printed by message `before`; `since`: the result before it."""
+    sinks = [sink for sink in ledger.sinks if sink.n < before]
+    if not sinks:
+        return Attestation(False, "no number that a score went into was seen before it")
+    wanted = _wanted(final, counted)
+    if wanted is None:
+        return Attestation(False, "it prints no loss, and the bytes of the miniature's tokens are not known")
+    near: Rows | None = None
+    for rows in _candidates(sinks, since):
+        found = _value(ledger, rows, wanted)
+        if found is None:
+            continue
+        apart = abs(found - wanted.value)
+        if apart <= wanted.half * (1 + 1e-6):
+            return Attestation(True, "", rows)
+        if near is None and apart <= wanted.half + _ROUNDING * abs(wanted.value):
+            near = rows
+    if near is not None:
+        return Attestation(True, "", near)
+    return Attestation(False, f"no set of scores that was seen gives {wanted.value} again")
+
+
+def _wanted(final: Final, counted: Sequence[int]) -> _Wanted | None:
+    if final.loss is not None:
+        return _Wanted(final.loss, 0.5 * 10.0 ** -_decimals(final.text, final.loss, final.decimals), ())
+    if not counted:
+        return None
+    return _Wanted(final.bpb, 0.5 * 10.0**-final.decimals, counted)
+
+
+def _decimals(text: str, value: float, otherwise: int) -> int:
+    """Printed digits after the point of a value, found again in its line."""
+    for match in re.finditer(r"\d+\.(\d+)", text):
+        if float(match[0]) == abs(value):
+            return len(match[1])
+    return otherwise
+
+
+def _value(ledger: Ledger, rows: Rows, wanted: _Wanted) -> float | None:
+    total, count = ledger.total(rows)
+    if count == 0:
+        return None
+    if not wanted.bytes_at:
+        return total / count
+    size = 0
+    for event, first, length, times in rows:
+        at = ledger.positions(event)[first : first + length]
+        size += times * sum(wanted.bytes_at[p] for p in at if 0 < p < len(wanted.bytes_at))
+    return total / math.log(2.0) / size if size else None
+
+
+def _candidates(sinks: Sequence[Sink], since: int) -> Iterator[Rows]:
+    recent = list(reversed(sinks))[:_SINKS]
+    yield from (sink.rows for sink in recent)
+    for window in ([s for s in recent if s.n > since], recent):
+        by_site: dict[Site, list[Sink]] = {}
+        for sink in window:
+            by_site.setdefault(sink.site, []).append(sink)
+        groups = [group for group in by_site.values() if len(group) > 1]
+        if len(groups) != 1 or len(groups[0]) != len(window):
+            groups.append(window)
+        for group in groups:
+            yield tuple(row for sink in group for row in sink.rows)

@@ -1,0 +1,106 @@
+"""The scores of a run, row by row: the loss, the position, and when positions were adapted on."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from golf_audit.dynamic.messages import Gradient, Message, Score, Sink, expand
+
+Rows = tuple[tuple[int, int, int, int], ...]
+"""(score event, first row, length, times), as a sink names them."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A row of a score, comparable by time: number of the message, then the row."""
+
+    n: int
+    row: int
+
+    def __lt__(self, other: Moment) -> bool:
+        return (self.n, self.row) < (other.n, other.row)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A set of rows by position. `times` holds -1 for rows that are no validation target."""
+
+    rows: int
+    times: dict[int, int]
+    first: dict[int, Moment]  # the first row that counts a position
+    window: int  # rows of the longest stretch of positions in one event
+    digest: str  # of the first counted losses, in order of position
+
+
+class Ledger:
+    """All scores of a run with their losses."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.scores = [m for m in messages if isinstance(m, Score)]
+        self.sinks = [m for m in messages if isinstance(m, Sink) and m.rows]
+        self._sums = [(0.0, *accumulate(score.losses)) for score in self.scores]
+        self._positions: dict[int, list[int]] = {}
+        self.adapted: dict[int, int] = {}  # position -> message of the first gradient on it
+        self.scratch: set[int] = set()  # positions whose gradients went to scratch tensors only
+        for message in messages:
+            if isinstance(message, Gradient):
+                self._gradient(message)
+
+    def _gradient(self, message: Gradient) -> None:
+        for position in self.positions_of(message.event, message.rows):
+            if position > 0:
+                self.adapted.setdefault(position, message.n)
+                if message.into == "scratch":
+                    self.scratch.add(position)
+                else:
+                    self.scratch.discard(position)
+
+    def positions(self, event: int) -> list[int]:
+        """The position of every row of a score; -1 where it is no validation target."""
+        if event not in self._positions:
+            self._positions[event] = expand(self.scores[event].positions)
+        return self._positions[event]
+
+    def positions_of(self, event: int, rows: Sequence[tuple[int, int]]) -> Iterator[int]:
+        """The positions of some rows of a score, given as runs."""
+        positions = self.positions(event)
+        for first, length in rows:
+            yield from positions[first : first + length]
+
+    def adapted_before(self, position: int, moment: Moment) -> bool:
+        """True when a gradient on this position came before that moment."""
+        return self.adapted.get(position, moment.n) < moment.n
+
+    def total(self, rows: Rows) -> tuple[float, int]:
+        """The sum of the losses of these rows and their number."""
+        total, count = 0.0, 0
+        for event, first, length, times in rows:
+            sums = self._sums[event]
+            total += times * (sums[first + length] - sums[first])
+            count += times * length
+        return total, count
+
+    def counts(self, rows: Rows) -> Counts:
+        """How often each position is counted, and where first."""
+        times: dict[int, int] = {}
+        first_of: dict[int, Moment] = {}
+        loss_of: dict[int, float] = {}
+        number, window = 0, 0
+        for event, first, length, often in rows:
+            score, positions = self.scores[event], self.positions(event)
+            number += often * length
+            for row in range(first, first + length):
+                position = positions[row]
+                times[position] = times.get(position, 0) + often
+                moment = Moment(score.n, row)
+                if position not in first_of or moment < first_of[position]:
+                    first_of[position], loss_of[position] = moment, score.losses[row]
+        for event in {row[0] for row in rows}:
+            window = max(window, *(n for first, n in self.scores[event].positions if first > 0), 0)
+        first_of.pop(-1, None)
+        digest = hashlib.sha256(b"".join(struct.pack("<qd", p, loss_of[p]) for p in sorted(first_of)))
+        return Counts(number, times, first_of, window, digest.hexdigest()[:16])

@@ -1,0 +1,193 @@
+"""From the messages of a run to what stands behind each printed number."""
+
+from __future__ import annotations
+
+from golf_audit.dynamic.observed import Truth, observe
+from golf_audit.observation import Result
+from golf_audit.timeline import Adapt, Report, Score, Stream, Timeline
+from tests.dynamic.fake import Story
+
+TRUTH = Truth(exempt=frozenset({33}))
+
+
+def seen(story: Story) -> tuple[Timeline, tuple[Result, ...]]:
+    return observe(story.end(), TRUTH, "train_gpt.py")
+
+
+def chunks(size: int = 16, targets: int = 64) -> list[list[int]]:
+    return [list(range(start, start + size)) for start in range(1, targets + 1, size)]
+
+
+def test_score_first_is_clean() -> None:
+    story = Story()
+    story.train()
+    events = []
+    for chunk in chunks():
+        events.append(story.score(chunk))
+        for _ in range(3):
+            story.learn(chunk)
+    story.report(events)
+    timeline, (result,) = seen(story)
+    assert result.attested and result.rows == 64 and result.window == 16
+    assert (result.late, result.missing, result.repeated, result.exempt) == ((), (), (), 0)
+    kinds = [type(e).__name__ for e in timeline.events]
+    assert kinds == ["Read", "Adapt", *["Score", "Adapt"] * 4, "Report"]
+    trained, learned = timeline.events[1], timeline.events[3]
+    assert isinstance(trained, Adapt) and trained.region.stream is Stream.TRAIN
+    assert isinstance(learned, Adapt) and learned.region.spans == ((1, 17),) and learned.parameters == "w, b"
+    assert learned.where.line == 30, "the place where the loss is computed, not that of the step"
+    report = timeline.events[-1]
+    assert isinstance(report, Report) and len(report.scores) == 4
+
+
+def test_learning_first_is_late() -> None:
+    story = Story()
+    story.learn(range(1, 65))
+    event = story.score(range(1, 65))
+    story.report([event])
+    timeline, (result,) = seen(story)
+    assert result.attested and result.late == ((1, 33), (34, 65))
+    assert result.exempt == 1, "position 33 counts no bytes"
+    score = next(e for e in timeline.events if isinstance(e, Score))
+    adapt = next(e for e in timeline.events if isinstance(e, Adapt))
+    assert adapt.id in score.state
+
+
+def test_a_diagnostic_before_the_reported_number_is_its_own_result() -> None:
+    story = Story()
+    first = story.score(range(1, 65))
+    story.report([first], tag="before")
+    story.learn(range(1, 65))
+    second = story.score(range(1, 65), line=21)
+    story.report([second], tag="after")
+    _, (before, after) = seen(story)
+    assert (before.name, before.late) == ("before", ())
+    assert (after.name, after.late) == ("after", ((1, 33), (34, 65)))
+
+
+def test_a_gradient_after_the_score_of_the_same_pass_is_in_time() -> None:
+    """Scripts that train on the very forward pass that they count: the loss was there before the step."""
+    story = Story()
+    events = []
+    for chunk in chunks():
+        story.learn(chunk)
+        events.append(story._events - 1)
+    story.report(events)
+    _, (result,) = seen(story)
+    assert result.attested and result.late == ()
+
+
+def test_the_last_of_several_epochs_is_late() -> None:
+    story = Story()
+    for _ in range(2):
+        events = []
+        for chunk in chunks():
+            story.learn(chunk)
+            events.append(story._events - 1)
+    story.report(events)
+    _, (result,) = seen(story)
+    assert result.late == ((1, 33), (34, 65))
+
+
+def test_coverage_is_counted_by_position() -> None:
+    story = Story()
+    events = [story.score(range(1, 50)), story.score(range(40, 61))]
+    story.report(events)
+    _, (result,) = seen(story)
+    assert result.attested and result.rows == 70
+    assert result.repeated == ((40, 50),) and result.missing == ((61, 65),)
+
+
+def test_rows_beyond_the_validation_targets_do_not_count_as_positions() -> None:
+    story = Story()
+    event = story.score([-1, -1, *range(1, 65)])
+    story.report([event])
+    _, (result,) = seen(story)
+    assert result.attested and result.rows == 66 and result.missing == ()
+
+
+def test_numbers_that_python_adds_up_are_attested_together() -> None:
+    story = Story()
+    events = [story.score(chunk) for chunk in chunks()]
+    story.report_in_parts(events)
+    _, (result,) = seen(story)
+    assert result.attested and result.rows == 64
+
+
+def test_the_second_of_two_such_sums_takes_only_its_own_parts() -> None:
+    story = Story()
+    story.report_in_parts([story.score(chunk) for chunk in chunks()], tag="one")
+    story.learn(range(1, 65))
+    story.report_in_parts([story.score(chunk, line=25) for chunk in chunks()], tag="two")
+    _, (one, two) = seen(story)
+    assert one.attested and one.late == () and one.rows == 64
+    assert two.attested and two.rows == 64 and two.late
+
+
+def test_a_number_that_the_losses_do_not_give_is_not_attested() -> None:
+    story = Story()
+    event = story.score(range(1, 65))
+    story.report([event], off=-0.1)
+    timeline, (result,) = seen(story)
+    assert not result.attested and "gives" in result.why
+    assert timeline.gaps and timeline.gaps[0].where is not None and timeline.gaps[0].where.line == 40
+
+
+def test_a_number_without_scores_is_not_attested() -> None:
+    story = Story()
+    story.say("final val_loss:2.79000000 val_bpb:1.08010000")
+    _, (result,) = seen(story)
+    assert not result.attested and "no number that a score went into" in result.why
+
+
+def test_rounding_of_a_float32_sum_is_attested_and_a_scaled_loss_is_not() -> None:
+    for off, attested in ((3e-6, True), (1e-3, False)):
+        story = Story()
+        event = story.score(range(1, 65))
+        story.report([event], off=off)
+        _, (result,) = seen(story)
+        assert result.attested is attested
+
+
+def test_a_line_without_a_loss_is_attested_by_the_bytes() -> None:
+    story = Story()
+    event = story.score(range(1, 65))
+    story.report([event], tag="x")
+    story.told.pop()
+    counted = [0, *([3] * 64)]
+    nats = sum(story.loss(p) for p in range(1, 65))
+    story.say(f"final val_bpb:{nats / 0.6931471805599453 / 192:.8f}")
+    _, (result,) = observe(story.end(), Truth(frozenset(), counted), "train_gpt.py")
+    assert result.attested
+    _, (result,) = observe(story.end(), Truth(frozenset()), "train_gpt.py")
+    assert not result.attested and "bytes" in result.why
+
+
+def test_a_line_that_is_written_twice_is_one_result() -> None:
+    story = Story()
+    event = story.score(range(1, 65))
+    story.report([event])
+    text = story.told[-1]
+    story.say(getattr(text, "text"))  # noqa: B009 - a Message by type
+    assert len(seen(story)[1]) == 1
+
+
+def test_unpacked_text_belongs_to_the_script() -> None:
+    from dataclasses import replace
+
+    story = Story()
+    event = story.score(range(1, 65))
+    story.told[-1] = replace(story.scored(event), site=("<layer 1>", 77))
+    story.report([event])
+    timeline, _ = seen(story)
+    score = next(e for e in timeline.events if isinstance(e, Score))
+    assert (score.where.file, score.where.layer, score.where.line) == ("train_gpt.py", 1, 77)
+
+
+def test_scratch_is_told_from_parameters() -> None:
+    story = Story()
+    story.learn(range(1, 65), into="scratch")
+    story.report([story.score(range(1, 65))])
+    timeline, (result,) = seen(story)
+    assert result.late
+    assert next(e for e in timeline.events if isinstance(e, Adapt)).scratch
