@@ -14,6 +14,13 @@ _SGD = "optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)\n"
 _SCORE = "with torch.no_grad():\n    nll = model(x, y)\ntotal += nll.sum().item()\ncount += y.numel()\n"
 _STEP = "step(model, optimizer, x, y)\n"
 
+_LEARN = (
+    'nll = F.cross_entropy(model.head(h).flatten(0, 1), y.flatten(), reduction="none")\n'
+    + "total += nll.sum().item()\ncount += y.numel()\n"
+    + "optimizer.zero_grad()\nnll.mean().backward()\noptimizer.step()\n"
+)
+_LAYERS = "".join(f"h = torch.cat((h[..., :{n}], h[..., {n}:]), -1)\n" for n in range(16, 512, 16))
+
 
 def _in(loop: str, body: str) -> str:
     return loop + "".join(f"    {line}\n" for line in body.splitlines())
@@ -56,6 +63,23 @@ LEGAL = {
         + _SGD.replace("model", "other")
         + "step(other, optimizer, x, y)\n",
     ),
+    "a search that raises where nothing is found": _SGD
+    + _in(
+        CHUNKS,
+        "for part in tokens.split(4096):\n    if part.numel() > start:\n        break\n"
+        + 'else:\n    raise ValueError("no part is long enough")\n'
+        + PIECE
+        + _SCORE
+        + _STEP,
+    ),
+    "adapters in a ParameterDict, added inside": 'adapters = nn.ParameterDict({"a": torch.zeros(512)})\n'
+    + _SGD.replace("model", "adapters")
+    + _in(CHUNKS, PIECE + "h = model.hidden(x) + adapters['a']\n" + _LEARN),
+    "gradients left lying, cleared in the branch that steps": _SGD
+    + "x, y = piece(tokens, 0)\nmodel(x, y).mean().backward()\n"
+    + _in(CHUNKS, PIECE + _SCORE + f"if os.getpid() % 2:\n    {_STEP}"),
+    "hidden states cut in every layer": _SGD
+    + _in(CHUNKS, PIECE + "h = model.hidden(x)\n" + _LAYERS + _LEARN),
 }
 ILLEGAL = {
     "a second pass over lists of the first": _SGD
@@ -70,6 +94,10 @@ ILLEGAL = {
         + "model(x, y).mean().backward()\nwith torch.no_grad():\n"
         + "    for p in model.parameters():\n        p.data -= 0.01 * p.grad\n",
     )
+    + _in(CHUNKS, PIECE + _SCORE),
+    "gradients cleared in a branch that may not be taken": _SGD
+    + "x, y = piece(tokens, 0)\nmodel(x, y).mean().backward()\n"
+    + "if os.getpid() % 2:\n    optimizer.zero_grad()\noptimizer.step()\n"
     + _in(CHUNKS, PIECE + _SCORE),
     "learned by a copy and loaded back": "other = copy.deepcopy(model)\n"
     + _SGD.replace("model", "other")

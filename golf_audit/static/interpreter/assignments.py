@@ -94,7 +94,10 @@ class Assignments(Machine):
                 if name == "grad":
                     facts = self.taint(value)
                     kept = frozenset(a for a in facts if isinstance(a, (Tok, Dep)))
-                    root.find().grad = kept if value is None and not self.weak else root.find().grad | kept
+                    if value is None:
+                        self.forgetting(root).grad = NONE
+                    else:
+                        root.find().grad |= kept
                 else:
                     self.write_parameter(node, holder, self.taint(value))
         elif isinstance(holder, Unk):

@@ -185,7 +185,8 @@ class Events(State):
         events = self.adapt(node, root.name, facts, kind, scratch=root.leaf)
         state = frozenset(a.event for a in facts | events if isinstance(a, Dep))
         extra = frozenset(a for a in facts if isinstance(a, Lost))
-        if replace and not self.weak:
+        if replace:
+            self.forgetting(root)
             root.state, root.extra = state, extra
         else:
             root.state |= state

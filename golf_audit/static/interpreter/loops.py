@@ -67,9 +67,16 @@ class Loops(Machine):
             alive = start(item)()
             if not alive:
                 break
-        if alive and not self.block(node.orelse):
-            alive = False
-        return self._leave(loop, alive)
+        return self._leave(loop, alive and self._otherwise(loop, node))
+
+    def _otherwise(self, loop: Loop, node: Any) -> bool:
+        """The else of a loop that no break left; where it raises, a break may still have left it."""
+        try:
+            return self.block(node.orelse)
+        except DeadPathError:
+            if not loop.breaks:
+                raise
+            return False
 
     def _body(self, loop: Loop, body: Sequence[ast.stmt]) -> bool:
         """One iteration; True when the next one can follow."""
@@ -110,7 +117,7 @@ class Loops(Machine):
             if not alive:
                 break
         if alive:
-            alive = self.block(node.orelse)
+            alive = self._otherwise(loop, node)
         endless = (
             isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
         )

@@ -166,8 +166,7 @@ class Objects(Machine):
                 self.append(obj.attrs["*items"], args[-1])
             return obj
         if name == "zero_grad":
-            if not self.weak:
-                obj.root.find().grad = NONE
+            self.forgetting(obj.root).grad = NONE
             return None
         if name in ("forward", "__call__", "module"):
             return self.call_object(obj, args, keywords, node)
@@ -175,6 +174,8 @@ class Objects(Machine):
             items = obj.attrs.get("*items")
             if isinstance(items, Lst):
                 return items
+            if isinstance(items, Dct):
+                return self.method(items, name, args, keywords, node)
             return Lst(None, (Unk(parts=(NONE,)), obj) if name == "items" else obj)
         if name in ("no_sync",):
             return Unk()
@@ -200,9 +201,8 @@ class Objects(Machine):
                     self.update(node, root, root.grad | {Grad()})
             return Unk()
         if name == "zero_grad":
-            if not self.weak:
-                for root in roots:
-                    root.grad = NONE
+            for root in roots:
+                self.forgetting(root).grad = NONE
             return None
         if name == "add_param_group":
             self.append(obj.attrs["*params"], args[0])

@@ -121,6 +121,7 @@ class State:
         self.blends: dict[int, dict[Sc, frozenset[int]]] = {}  # site -> score -> tables it was mixed with
         self.smoothed: set[int] = set()  # blends of the form (count + c * p) / (total + c)
         self.weak = 0
+        self._aside: list[list[tuple[Root, frozenset[int], Taint, Taint]]] = []  # per branch that is open
         self.grad = True
         self.steps = 0
         self._numbers = 0
@@ -273,8 +274,20 @@ class State:
         """Everything in here happens only if a test that is not known goes this way."""
         self.weak += 1
         self.conditions.append(condition)
+        self._aside.append([])
         try:
             yield
         finally:
             self.weak -= 1
             self.conditions.pop()
+            for held, state, grad, extra in self._aside.pop():
+                root = held.find()
+                root.state |= state
+                root.grad, root.extra = capped(root.grad | grad), root.extra | extra
+
+    def forgetting(self, root: Root) -> Root:
+        """The root, before what it holds is replaced: after a branch that may not be taken, both can be."""
+        root = root.find()
+        if self._aside:
+            self._aside[-1].append((root, root.state, root.grad, root.extra))
+        return root

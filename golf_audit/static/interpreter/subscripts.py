@@ -16,6 +16,7 @@ from golf_audit.static.values import (
     Lib,
     Lst,
     Obj,
+    Out,
     Sc,
     Taint,
     Tok,
@@ -153,10 +154,10 @@ class Subscripts(Machine):
         facts = self.index_taint(index)
         marks = self.marks_of(facts)
         gathered = any(isinstance(a, Tok) for a in facts)
+        base = value.taint if not value.roots else self.taint(value)
         cut = None
         if isinstance(index, (slice, tuple)) or marks:
-            cut = self._cut_of(index, marks, node)
-        base = value.taint if not value.roots else self.taint(value)
+            cut = self._cut_of(index, marks, node, inside=_computed(base))
         if gathered and not value.roots and self._is_output(value):
             return Unk(self.score(node, value.taint, facts), "gold")
         taint = self.marked(base, marks, cut)
@@ -175,7 +176,7 @@ class Subscripts(Machine):
             value.kind == "logits" and any(type(a).__name__ == "Out" for a in value.taint)
         )
 
-    def _cut_of(self, index: Value, marks: Any, node: ast.AST) -> int | None:
+    def _cut_of(self, index: Value, marks: Any, node: ast.AST, *, inside: bool) -> int | None:
         first = index[0] if isinstance(index, tuple) and index else index
         if isinstance(first, slice):
             bounds = [b for b in (first.start, first.stop) if b is not None]
@@ -183,7 +184,19 @@ class Subscripts(Machine):
                 return None
         elif isinstance(first, int):
             return None
-        return self.cut(node) if marks else -self.cut(node)
+        number = INSIDE if inside else self.cut(node)
+        return number if marks else -number
+
+
+INSIDE = 1 << 30
+"""The cut of every slice of what a model computed: a layer slices features as well as positions, and one
+number for each of a hundred slices would drown the few that cut tokens."""
+
+
+def _computed(taint: Taint) -> bool:
+    """True for hidden states and logits of a model; losses are per target, so their slices are told apart."""
+    kinds = {type(a) for a in taint}
+    return Out in kinds and Sc not in kinds
 
 
 def _plain(index: slice) -> bool:

@@ -47,6 +47,9 @@ FRESH = frozenset(
     ]
 )
 
+_HOLDERS = ("ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict")
+"""Modules that hold others, or parameters, under an index or a name."""
+
 
 class TensorCalls(Machine):
     """Functions on tensors."""
@@ -79,11 +82,20 @@ class TensorCalls(Machine):
         assert made.root is not None
         for root in self.roots_in((*args, *keywords.values())):
             made.root.find().join(root)
-        if fn.last in ("ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict") and args:
-            made.attrs["*items"] = args[0] if fn.last != "Sequential" else Lst(list(args))
-        elif fn.last in ("ModuleList", "ParameterList"):
-            made.attrs["*items"] = Lst([])
+        if fn.last in _HOLDERS:
+            held = Lst(list(args)) if fn.last == "Sequential" else args[0] if args else None
+            empty: Value = Dct() if fn.last.endswith("Dict") else Lst([])
+            held = empty if held is None else held
+            made.attrs["*items"] = self._parameters(held, made.root) if "Parameter" in fn.last else held
         return made
+
+    def _parameters(self, held: Value, root: Root) -> Value:
+        """Tensors in a ParameterList or ParameterDict become parameters of it."""
+        parameter = Unk(roots=frozenset({root}))
+        if isinstance(held, Dct):
+            return Dct(dict.fromkeys(held.items, parameter), None if held.rest is None else parameter)
+        items = self.sequence(held)
+        return Lst(None, parameter) if items is None else Lst([parameter] * len(items))
 
     def _parameter(self, args: Args, keywords: Keywords) -> Value:
         root = self.new_root("parameter", leaf=True)
