@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 
 from golf_audit.dynamic.job import Job, Perturbation, Value
 from golf_audit.dynamic.messages import Message
-from golf_audit.observation import Outcome
+from golf_audit.observation import Outcome, Word
 
 M = TypeVar("M", bound=Message)
 
@@ -112,5 +112,13 @@ class Miniature(Protocol):
 
 
 __all__ = [
-    *("Ending", "Miniature", "Outcome", "Places", "Probe", "RunResult", "Usage", "Variation", "Word"),
+    "Ending",
+    "Miniature",
+    "Outcome",
+    "Places",
+    "Probe",
+    "RunResult",
+    "Usage",
+    "Variation",
+    "Word",
 ]

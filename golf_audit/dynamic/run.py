@@ -25,7 +25,17 @@ from golf_audit.dynamic import watch
 from golf_audit.dynamic.contract import Ending, RunResult, Usage
 from golf_audit.dynamic.job import Job
 from golf_audit.dynamic.messages import End, Message
-from golf_audit.dynamic.sandbox import INSIDE, JOB, TOOL, Bind, Descriptors, Limits, command, text_file
+from golf_audit.dynamic.sandbox import (
+    INSIDE,
+    JOB,
+    TOOL,
+    Bind,
+    Descriptors,
+    Limits,
+    command,
+    stage_parent,
+    text_file,
+)
 from golf_audit.dynamic.seccomp import filter_for
 from golf_audit.dynamic.wire import BadMessage, Receiver
 
@@ -108,7 +118,8 @@ class _Run:
     def _process(self) -> Iterator[tuple[subprocess.Popen[bytes], _Pipes]]:
         """The running process with the ends that we hold. On the way out everything of it is dead."""
         with contextlib.ExitStack() as stack:
-            stage = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="golf-audit-")))
+            parent = stage_parent() if self._way.sandbox else None
+            stage = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="golf-audit-", dir=parent)))
             stage.chmod(0o711)
             pipes = _Pipes(stack, sandbox=self._way.sandbox)
             self._job = replace(self._job, message_fd=pipes.theirs["messages"])

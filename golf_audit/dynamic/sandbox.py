@@ -78,6 +78,17 @@ def text_file(data: bytes) -> int:
     return descriptor
 
 
+def stage_parent() -> str | None:
+    """A folder for `stage` that the user a run becomes can enter; None: the usual one for temporary files."""
+    if os.geteuid() != 0:
+        return None
+    for name in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/run"):
+        place = Path(name).resolve()
+        if place.is_dir() and all(p.stat().st_mode & 0o001 for p in (place, *place.parents)):
+            return name
+    raise SandboxUnavailable("no folder for temporary files that every user may enter; set TMPDIR to one")
+
+
 def require_sandbox() -> None:
     """Raises SandboxUnavailable with the fix unless a program really runs in the sandbox here."""
     problem = _problem()
@@ -206,7 +217,7 @@ def _trial() -> str:
     """Run the Python of this environment inside; what it says when it cannot, with the fix."""
     filter_fd = text_file(filter_for() or b"")
     try:
-        with tempfile.TemporaryDirectory(prefix="golf-audit-") as name:
+        with tempfile.TemporaryDirectory(prefix="golf-audit-", dir=stage_parent()) as name:
             stage = Path(name)
             stage.chmod(0o711)
             say = [sys.executable, "-I", "-c", "print('ready')"]

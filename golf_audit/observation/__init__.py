@@ -1,5 +1,17 @@
 """What a run in miniature showed, as plain data and as a file."""
 
+from golf_audit.observation.document import BadTrace, from_json, read, to_json
 from golf_audit.observation.model import Observation, Outcome, Result, Spans, Tried, Word
 
-__all__ = ["Observation", "Outcome", "Result", "Spans", "Tried", "Word"]
+__all__ = [
+    "BadTrace",
+    "Observation",
+    "Outcome",
+    "Result",
+    "Spans",
+    "Tried",
+    "Word",
+    "from_json",
+    "read",
+    "to_json",
+]

@@ -1,0 +1,221 @@
+"""One submission -> one Observation: the baseline, then every probe with the runs that it asks for."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from golf_audit.dynamic.contract import Ending, Miniature, Outcome, Places, Probe, RunResult
+from golf_audit.dynamic.job import Device, Job
+from golf_audit.dynamic.messages import Message, Network, Print, Read, Shim, Subprocess
+from golf_audit.dynamic.observed import Truth, observe
+from golf_audit.dynamic.run import Hosts, Way, run
+from golf_audit.dynamic.stage import open_to_all, places, write_submission
+from golf_audit.dynamic.truth import truth
+from golf_audit.observation import Observation, Result, Tried
+from golf_audit.submission import Submission
+from golf_audit.timeline import Report, Timeline
+
+_ERROR_LINES = 12
+_DIGITS = re.compile(r"\d+")
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,16}")
+_MOST = 200  # entries of one list in the file
+_TEXT = 1000
+
+
+class Prepare(Protocol):
+    """Writes the miniature of a submission below a folder."""
+
+    def __call__(self, submission: Submission, folder: Path, where: Places) -> Miniature: ...
+
+
+class Progress(Protocol):
+    """What wants to know how far a trace is."""
+
+    def begins(self, run: str, number: int, of: int) -> None:
+        """A run begins; `of` runs are known so far."""
+
+    def hears(self, message: Message | None, seconds: float) -> None:
+        """A message of the run, or (None) a tenth of a second has passed."""
+
+    def ends(self, run: str, result: RunResult) -> None:
+        """A run has ended."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with a submission."""
+
+    prepare: Prepare
+    probes: Sequence[Probe]
+    kind: str = "quick"  # or "full"
+    device: Device = "cpu"
+    way: Way = field(default_factory=Way)
+
+
+def trace(submission: Submission, plan: Plan, progress: Progress | None = None) -> Observation:
+    """Run a submission in miniature. Whatever it does, its processes and our folders are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="golf-audit-trace-") as name:
+        return _Trace(submission, plan, Path(name), progress).observation()
+
+
+class _Trace:
+    """The state of one trace."""
+
+    def __init__(self, submission: Submission, plan: Plan, folder: Path, progress: Progress | None) -> None:
+        self._submission, self._plan, self._folder, self._progress = submission, plan, folder, progress
+        self._made = 0
+        self._planned = 1
+        self._source = folder / "source"
+        self._left_out = write_submission(submission.tree, self._source)
+        open_to_all(self._source)
+        where = places(folder / "places", sandbox=plan.way.sandbox)
+        self._miniature = plan.prepare(submission, folder / "miniature", where)
+        open_to_all(self._miniature.data)
+        self._where = where
+
+    def observation(self) -> Observation:
+        """Everything that the trace has to say."""
+        job = replace(self._miniature.job, device=self._plan.device)
+        baseline = self._run("baseline", job, self._miniature.data)
+        baseline = replace(baseline, messages=tuple(self._placeless(m) for m in baseline.messages))
+        timeline, results = observe(baseline, self._truth(baseline), job.script)
+        outcomes = self._probes(baseline) if baseline.ending is Ending.OK else []
+        claimed = claimed_result(self._submission, results)
+        if claimed is not None:
+            timeline = _mark(timeline, results[claimed].event)
+        head = self._submission.head
+        return Observation(
+            fingerprint=head.fingerprint,
+            folder=head.folder,
+            probes=self._plan.kind,
+            device=self._plan.device,
+            sandboxed=self._plan.way.sandbox,
+            ending=baseline.ending.name.lower(),
+            reason=self._plain(baseline.reason),
+            errors=self._errors(baseline),
+            timeline=timeline,
+            results=results,
+            claimed=claimed,
+            not_produced=not_produced(self._submission, results),
+            tried=tuple(Tried(p.name, p.shows, p.cannot) for p in self._plan.probes),
+            outcomes=tuple(outcomes),
+            settings=tuple(self._plain(text) for text in self._miniature.settings),
+            problems=(*self._left_out, *map(self._plain, self._miniature.problems)),
+            stand_ins=_each(f"{m.name}: {m.detail}" if m.detail else m.name for m in baseline.of(Shim)),
+            reads=_each(f"{m.stream}: {m.path}" for m in baseline.of(Read)),
+            network=_each(self._plain(m.what) for m in baseline.of(Network)),
+            programs=_each(self._plain(" ".join(m.argv)) for m in baseline.of(Subprocess)),
+        )
+
+    def _probes(self, baseline: RunResult) -> list[Outcome]:
+        """Every probe's word. A probe whose runs failed says itself what that means."""
+        wanted = [(probe, tuple(probe.variations(baseline))) for probe in self._plan.probes]
+        self._planned += sum(len(variations) for _, variations in wanted)
+        outcomes: list[Outcome] = []
+        for probe, variations in wanted:
+            extra = []
+            for variation in variations:
+                folder = self._folder / "varied"
+                job, data = self._miniature.vary(variation, folder)
+                open_to_all(data)
+                extra.append(self._run(variation.name, replace(job, device=self._plan.device), data))
+                shutil.rmtree(folder, ignore_errors=True)
+            outcomes += [self._outcome(outcome) for outcome in probe.compare(baseline, extra)]
+        return outcomes
+
+    def _run(self, name: str, job: Job, data: Path) -> RunResult:
+        self._made += 1
+        if self._progress is not None:
+            self._progress.begins(name, self._made, max(self._made, self._planned))
+        listen = self._progress.hears if self._progress is not None else None
+        result = run(job, Hosts(self._source, data), self._plan.way, listen)
+        if self._progress is not None:
+            self._progress.ends(name, result)
+        return result
+
+    def _truth(self, baseline: RunResult) -> Truth:
+        """The bytes behind each target: of the sidecar where the run read one, else of the tokenizer."""
+        data = self._miniature.data
+        shard = data / PurePosixPath(self._miniature.job.val_tokens).relative_to(self._where.data)
+        sidecar = None
+        if any(m.stream == "val_bytes" for m in baseline.of(Read)):
+            sidecar = next(iter(sorted(data.rglob("*val_bytes*.bin"))), None)
+        models = [p for p in sorted(data.rglob("*.model")) if not p.is_symlink()]
+        return truth(shard, models[0] if models else None, sidecar)
+
+    def _placeless(self, message: Message) -> Message:
+        """A message without the folders of this trace."""
+        if isinstance(message, Read):
+            return replace(message, path=self._plain(message.path))
+        if isinstance(message, Print):
+            return replace(message, text=self._plain(message.text))
+        return message
+
+    def _outcome(self, outcome: Outcome) -> Outcome:
+        return replace(
+            outcome, says=self._plain(outcome.says), places=tuple(map(self._plain, outcome.places))
+        )
+
+    def _errors(self, baseline: RunResult) -> tuple[str, ...]:
+        """The end of the output of a run that failed; memory addresses differ from run to run."""
+        if baseline.ending is Ending.OK:
+            return ()
+        lines = [line.rstrip()[:300] for line in baseline.tail.splitlines() if line.strip()]
+        return tuple(_ADDRESS.sub("0x...", self._plain(line)) for line in lines[-_ERROR_LINES:])
+
+    def _plain(self, text: str) -> str:
+        """A text without the folders that only this trace knows."""
+        where = self._where
+        for folder, name in ((where.work, ""), (where.submission, ""), (where.data, "data"), ("/golf", "")):
+            text = text.replace(f"{folder}/", f"{name}/" if name else "").replace(folder, name or ".")
+        return text.replace(f"{self._folder}/", "")[:_TEXT]
+
+
+def claimed_result(submission: Submission, results: Sequence[Result]) -> int | None:
+    """The printed result that stands for the claimed number: of the name that the claimed log line has, the
+    last; without such a line the last result of all."""
+    names = [line.final.name for line in submission.support.lines]
+    if not names:
+        return len(results) - 1 if results else None
+    for spell in (str, _without_digits):
+        wanted = {spell(name) for name in names}
+        found = [i for i, result in enumerate(results) if spell(result.name) in wanted]
+        if found:
+            return found[-1]
+    return None
+
+
+def not_produced(submission: Submission, results: Sequence[Result]) -> tuple[str, ...]:
+    """Results of the logs behind the claim that the miniature never printed, by name."""
+    made = {_without_digits(result.name) for result in results}
+    logged = {
+        _without_digits(final.name): final.name
+        for run in submission.support.runs
+        for final in run.finals
+        if final.name
+    }
+    return tuple(sorted(name for key, name in logged.items() if key not in made))[:_MOST]
+
+
+def _without_digits(name: str) -> str:
+    """Sizes in names (`stride64`) are smaller in a miniature."""
+    return _DIGITS.sub("#", name)
+
+
+def _mark(timeline: Timeline, number: int) -> Timeline:
+    """The timeline with that Report as the claimed one."""
+    events = tuple(
+        replace(e, claimed=True) if isinstance(e, Report) and e.id == number else e for e in timeline.events
+    )
+    return replace(timeline, events=events)
+
+
+def _each(texts: Iterable[str]) -> tuple[str, ...]:
+    """Every text once, in order of appearance, within bounds."""
+    return tuple(dict.fromkeys(text[:_TEXT] for text in texts))[:_MOST]
