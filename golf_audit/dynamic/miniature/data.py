@@ -1,0 +1,97 @@
+"""The folder that a run finds as `data`: what the challenge's download script leaves, in small.
+
+    datasets/fineweb10B_sp1024/fineweb_{train,val}_*.bin      tokenizers/fineweb_1024_bpe.model
+
+Every usual name leads to the same files. CaseOps has a folder of its own, since its byte sidecar would match
+`fineweb_val_*.bin`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from golf_audit.dynamic.miniature import tokens as streams
+from golf_audit.dynamic.miniature.tokenizer import tokenizer
+from golf_audit.dynamic.miniature.tokens import Change, Shape
+
+MAGIC = 20240520
+_HEADER = 256
+
+PLAIN = "datasets/plain"
+CASEOPS = "datasets/caseops"
+MODEL = "tokenizers/miniature.model"
+_CASEOPS_HOME = "datasets/fineweb10B_sp8192_caseops/datasets"
+_CASEOPS_NAME = "fineweb10B_sp8192_lossless_caps_caseops_v1_reserved"
+_CASEOPS_MODEL = "fineweb_8192_bpe_lossless_caps_caseops_v1_reserved.model"
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """A built folder: where the parts lie (relative to it) and the validation tokens."""
+
+    folder: Path
+    tokens: tuple[int, ...]
+    vocab: int
+    plain: str = PLAIN
+    caseops: str = CASEOPS
+    model: str = MODEL
+
+    @property
+    def val_shard(self) -> str:
+        """The validation shard, relative to the folder."""
+        return f"{PLAIN}/fineweb_val_000000.bin"
+
+
+def build(
+    folder: Path,
+    cache: Path,
+    shape: Shape | None = None,
+    change: Change | None = None,
+    *,
+    train: bool = True,
+    vocabularies: Iterable[int] = (),
+) -> Miniature:
+    """Write the miniature into an empty folder. `train=False` leaves the training shards empty of files."""
+    shape = shape or Shape()
+    base = streams.validation(shape)
+    shards = [streams.training(shape, n) for n in range(shape.shards)]
+    stream = streams.changed(base, change, shape.vocab) if change else base
+    streams.check(stream, shards)
+    for part in (PLAIN, CASEOPS):
+        home = folder / part
+        home.mkdir(parents=True)
+        _write(home / "fineweb_val_000000.bin", stream)
+        for n, shard in enumerate(shards if train else ()):
+            _write(home / f"fineweb_train_{n:06d}.bin", shard)
+    _write(folder / CASEOPS / "fineweb_val_bytes_000000.bin", streams.sidecar(base, shape.seed))
+    (folder / "tokenizers").mkdir()
+    (folder / MODEL).write_bytes(tokenizer(shape.vocab, cache).read_bytes())
+    _usual_names(folder, {1024, 2048, 4096, 8192, shape.vocab, *vocabularies})
+    return Miniature(folder, tuple(stream), shape.vocab)
+
+
+def _write(path: Path, tokens: Sequence[int]) -> None:
+    """One shard: 256 little-endian int32 (magic, version 1, number of tokens), then uint16 tokens."""
+    header = struct.pack(f"<{_HEADER}i", MAGIC, 1, len(tokens), *([0] * (_HEADER - 3)))
+    path.write_bytes(header + struct.pack(f"<{len(tokens)}H", *tokens))
+
+
+def _usual_names(folder: Path, vocabularies: Iterable[int]) -> None:
+    """Links by which scripts with fixed names find the files."""
+    for vocab in sorted(vocabularies):
+        _link(folder, f"datasets/fineweb10B_sp{vocab}", PLAIN)
+        _link(folder, f"tokenizers/fineweb_{vocab}_bpe.model", MODEL)
+    _link(folder, f"datasets/{_CASEOPS_NAME}", CASEOPS)
+    _link(folder, f"{_CASEOPS_HOME}/datasets/{_CASEOPS_NAME}", CASEOPS)
+    _link(folder, f"{_CASEOPS_HOME}/tokenizers/{_CASEOPS_MODEL}", MODEL)
+    _link(folder, f"tokenizers/{_CASEOPS_MODEL}", MODEL)
+
+
+def _link(folder: Path, name: str, target: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(os.path.relpath(folder / target, path.parent))
