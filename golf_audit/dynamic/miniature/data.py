@@ -14,9 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from golf_audit.dynamic.job import Perturbation
 from golf_audit.dynamic.miniature import tokens as streams
 from golf_audit.dynamic.miniature.tokenizer import tokenizer
-from golf_audit.dynamic.miniature.tokens import Change, Shape
+from golf_audit.dynamic.miniature.tokens import Shape
 
 MAGIC = 20240520
 _HEADER = 256
@@ -30,7 +31,7 @@ _CASEOPS_MODEL = "fineweb_8192_bpe_lossless_caps_caseops_v1_reserved.model"
 
 
 @dataclass(frozen=True)
-class Miniature:
+class Folder:
     """A built folder: where the parts lie (relative to it) and the validation tokens."""
 
     folder: Path
@@ -50,12 +51,12 @@ def build(
     folder: Path,
     cache: Path,
     shape: Shape | None = None,
-    change: Change | None = None,
+    change: Perturbation | None = None,
     *,
     train: bool = True,
     vocabularies: Iterable[int] = (),
-) -> Miniature:
-    """Write the miniature into an empty folder. `train=False` leaves the training shards empty of files."""
+) -> Folder:
+    """Write the miniature into an empty folder; `train=False` leaves the training shards out."""
     shape = shape or Shape()
     base = streams.validation(shape)
     shards = [streams.training(shape, n) for n in range(shape.shards)]
@@ -71,7 +72,7 @@ def build(
     (folder / "tokenizers").mkdir()
     (folder / MODEL).write_bytes(tokenizer(shape.vocab, cache).read_bytes())
     _usual_names(folder, {1024, 2048, 4096, 8192, shape.vocab, *vocabularies})
-    return Miniature(folder, tuple(stream), shape.vocab)
+    return Folder(folder, tuple(stream), shape.vocab)
 
 
 def _write(path: Path, tokens: Sequence[int]) -> None:

@@ -15,7 +15,28 @@ SPECIAL = 4
 """Ids 0 to 3 are pad, begin, end and unknown, as in the challenge's models."""
 BOS = 1
 
-_ONSETS = ("b", "br", "c", "ch", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t", "th", "v", "w")
+_ONSETS = (
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "f",
+    "g",
+    "h",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "st",
+    "t",
+    "th",
+    "v",
+    "w",
+)
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ou")
 _CODAS = ("", "", "n", "r", "s", "t", "l", "ck", "nd", "m")
 
@@ -73,5 +94,7 @@ def _sentences(vocab: int) -> Iterator[str]:
 
 
 def _word(draw: random.Random) -> str:
-    parts = (draw.choice(_ONSETS) + draw.choice(_VOWELS) + draw.choice(_CODAS) for _ in range(draw.randint(1, 4)))
+    parts = (
+        draw.choice(_ONSETS) + draw.choice(_VOWELS) + draw.choice(_CODAS) for _ in range(draw.randint(1, 4))
+    )
     return "".join(parts)

@@ -1,16 +1,18 @@
 """The token streams of the miniature.
 
-A recorder inside the run must tell from the targets of a loss alone which validation positions they are. So no
-pair of neighbours occurs twice in the validation stream, and none of its pairs occurs in the training stream:
+A recorder inside the run must tell from the targets of a loss which validation positions they are. So no pair
+of neighbours occurs twice in the validation stream, and none of its pairs occurs in the training stream:
 two neighbouring targets name their position, four of them beyond doubt.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from golf_audit.dynamic.job import Perturbation
 from golf_audit.dynamic.miniature.tokenizer import BOS, SPECIAL
 
 _FEW = 600
@@ -27,18 +29,6 @@ class Shape:
     train_tokens: int = 60_000
     shards: int = 2
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Change:
-    """Validation tokens drawn anew at these half-open spans of positions. Documents keep their borders."""
-
-    spans: tuple[tuple[int, int], ...]
-    seed: int = 1
-
-    def positions(self) -> list[int]:
-        """The positions, in order."""
-        return sorted({p for first, end in self.spans for p in range(first, end)})
 
 
 def reserved(left: int, right: int, vocab: int) -> bool:
@@ -68,12 +58,13 @@ def validation(shape: Shape) -> list[int]:
     return tokens
 
 
-def changed(tokens: list[int], change: Change, vocab: int) -> list[int]:
-    """The stream with new tokens at the positions of a change; BOS stays where it is."""
+def changed(tokens: list[int], change: Perturbation, vocab: int) -> list[int]:
+    """The stream with new tokens at the positions of a perturbation; documents keep their borders."""
     draw = random.Random(change.seed * 7919 + len(tokens))
     new = list(tokens)
-    where = [p for p in change.positions() if 0 < p < len(tokens) and tokens[p] != BOS]
-    used = set(zip(tokens, tokens[1:], strict=False))
+    spans = sorted({p for first, end in change.spans for p in range(max(first, 1), min(end, len(tokens)))})
+    where = [p for p in spans if tokens[p] != BOS]
+    used = set(itertools.pairwise(tokens))
     for p in where:
         before, old = new[p - 1], new[p]
         after = new[p + 1] if p + 1 < len(new) else None
@@ -103,12 +94,12 @@ def training(shape: Shape, shard: int) -> list[int]:
 def check(tokens: Iterable[int], shards: Iterable[Iterable[int]]) -> None:
     """Raise ValueError when a position could not be told from its neighbours."""
     stream = list(tokens)
-    pairs = list(zip(stream, stream[1:], strict=False))
+    pairs = list(itertools.pairwise(stream))
     if len(set(pairs)) != len(pairs):
         raise ValueError("a pair of neighbours occurs twice in the validation stream")
     for shard in shards:
         other = list(shard)
-        if not set(pairs).isdisjoint(zip(other, other[1:], strict=False)):
+        if not set(pairs).isdisjoint(itertools.pairwise(other)):
             raise ValueError("a pair of the validation stream occurs in a training shard")
 
 
@@ -146,7 +137,11 @@ def _between(
         token = draw.randrange(SPECIAL, vocab)
         good = token != unlike and reserved(left, token, vocab) and (left, token) not in used
         if good and right is not None:
-            good = reserved(token, right, vocab) and (token, right) not in used and (left, token) != (token, right)
+            good = (
+                reserved(token, right, vocab)
+                and (token, right) not in used
+                and (left, token) != (token, right)
+            )
         if good:
             return token
     raise ValueError(f"no token is left for a vocabulary of {vocab}")

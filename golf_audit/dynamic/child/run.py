@@ -1,0 +1,104 @@
+"""One run inside the sandbox, from the job to the last message."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import traceback
+from typing import Any
+
+from golf_audit.dynamic.child.context import Context, bounded
+from golf_audit.dynamic.job import Job
+from golf_audit.dynamic.messages import End, Message, Start
+from golf_audit.dynamic.wire import Sender
+
+
+def run(job: Job) -> int:
+    """Prepare, execute, report. Returns the exit status of the process."""
+    _folders(job)
+    sender = Sender(job.message_fd)
+    context = Context(job, _quietly(sender))
+    os.environ.update(job.environ)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(job.threads)
+    prepare(context)
+    end = _script(context)
+    context.send(end)
+    sys.stdout.flush()
+    return 0 if end.how == "ok" else 1
+
+
+def prepare(context: Context) -> None:
+    """Import torch, put every stand-in and the recorder in place."""
+    import torch
+
+    from golf_audit.dynamic.child import mode, script, shims
+    from golf_audit.dynamic.child.recorder import Recorder
+
+    torch.set_num_threads(context.job.threads)
+    targets = _targets(context.job)
+    context.send(Start(python=sys.version.split()[0], torch=torch.__version__, targets=targets))
+    shims.install(context)
+    recorder = Recorder(context)
+    recorder.install()
+    script.install(context)
+    mode.everywhere(mode.Everything(context, recorder))
+
+
+def _folders(job: Job) -> None:
+    """Copy the submission to the run folder and go there; `data` leads to the miniature."""
+    shutil.copytree(job.submission, job.work, dirs_exist_ok=True, symlinks=False)
+    os.chdir(job.work)
+    if not os.path.lexists("data"):
+        os.symlink(job.data, "data")
+    os.makedirs("logs", exist_ok=True)
+
+
+def _targets(job: Job) -> int:
+    """Validation positions: all tokens but the first."""
+    return (os.path.getsize(job.val_tokens) - 1024) // 2 - 1
+
+
+def _quietly(sender: Sender) -> Any:
+    """Send, and end the run when our process no longer listens."""
+
+    def send(message: Message) -> None:
+        try:
+            sender.send(message)
+        except OSError:
+            os._exit(3)
+
+    return send
+
+
+def _script(context: Context) -> End:
+    """Run the submission; whatever it raises becomes the last message."""
+    from golf_audit.dynamic.child import script
+
+    try:
+        script.execute(os.path.join(context.job.work, context.job.script), context.job.argv)
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
+        return End(how="exit" if status else "ok", status=status, detail=bounded(str(leaving.code or "")))
+    except BaseException as error:  # noqa: BLE001 - the submission's error is what is reported
+        traceback.print_exc()
+        return End(
+            how="exception",
+            status=1,
+            detail=bounded(f"{type(error).__name__}: {error}"),
+            site=_where(context, error),
+        )
+    return End(how="ok")
+
+
+def _where(context: Context, error: BaseException) -> tuple[str, int]:
+    """The innermost line of the submission that the error passed."""
+    site = ("", 0)
+    trace = error.__traceback__
+    while trace is not None:
+        name = context.file(trace.tb_frame.f_code.co_filename)
+        if name is not None:
+            site = (name, trace.tb_lineno)
+        trace = trace.tb_next
+    return site

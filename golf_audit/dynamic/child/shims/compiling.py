@@ -1,0 +1,69 @@
+"""torch.compile and its settings: compiled code does what the code says, so the code itself runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+from torch import nn
+
+from golf_audit.dynamic.child.context import Context, Quiet, module, replace
+
+
+def compiled(model: Any = None, **options: Any) -> Any:
+    """torch.compile: the function or module itself; as a decorator with options, the function."""
+    if model is None:
+        return lambda function: function
+    return model
+
+
+def install(context: Context) -> None:
+    """Replace torch.compile, torch.compiler's switches, torch._dynamo and torch._inductor's settings."""
+
+    def compile_(model: Any = None, **options: Any) -> Any:
+        context.used("torch.compile", "code runs as written")
+        return compiled(model, **options)
+
+    replace(torch, compile=compile_)
+    replace(torch.jit, script=_first)
+    replace(nn.Module, compile=lambda self, *args, **kwargs: None, _orig_mod=property(lambda self: self))
+    for name in ("disable", "allow_in_graph", "assume_constant_result"):
+        setattr(torch.compiler, name, _first)
+    for name in ("reset", "cudagraph_mark_step_begin", "set_stance"):
+        setattr(torch.compiler, name, Quiet(name))
+    _dynamo()
+
+
+def _first(function: Any = None, *args: Any, **options: Any) -> Any:
+    """A decorator, with or without options, that changes nothing."""
+    return (lambda inner: inner) if function is None else function
+
+
+def _dynamo() -> None:
+    """torch._dynamo takes two seconds to import and has nothing to do here."""
+    if "torch._dynamo" in sys.modules:
+        return
+    dynamo: Any = module("torch._dynamo", disable=_first, allow_in_graph=_first, is_compiling=lambda: False)
+    dynamo.__path__ = []
+    for name in (
+        "optimize",
+        "reset",
+        "mark_dynamic",
+        "mark_static",
+        "maybe_mark_dynamic",
+        "graph_break",
+        "mark_static_address",
+        "forbid_in_graph",
+        "explain",
+    ):
+        setattr(dynamo, name, Quiet(name))
+    dynamo.optimize = lambda *args, **kwargs: _first
+    dynamo.config = module("torch._dynamo.config", **{"__getattr__": Quiet})
+    for name in ("utils", "eval_frame", "external_utils", "backends", "comptime"):
+        module(f"torch._dynamo.{name}", **{"__getattr__": Quiet})
+    if "torch._inductor" not in sys.modules:
+        inductor: Any = module("torch._inductor", **{"__getattr__": Quiet})
+        inductor.__path__ = []
+        module("torch._inductor.config", **{"__getattr__": Quiet})
+        module("torch._inductor.utils", **{"__getattr__": Quiet})

@@ -1,0 +1,175 @@
+"""Submission -> the settings of its miniature: declared switches, small sizes, the miniature's own paths."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from golf_audit.dynamic.job import Value
+from golf_audit.dynamic.miniature.data import CASEOPS, MODEL, PLAIN
+from golf_audit.dynamic.miniature.sizes import small
+from golf_audit.runconfig import Knob, Origin, Setting
+from golf_audit.submission import Submission
+
+_LAUNCHER = re.compile(
+    r"RANK|LOCAL_RANK|WORLD_SIZE|MASTER_(?:ADDR|PORT)|PATH|HOME|PYTHON\w*|LD_\w+|CUDA\w*|NCCL\w*|OMP\w*|TMPDIR"
+)
+_TOKENIZER = re.compile(r"\w*TOKENIZER\w*(?:PATH|MODEL|FILE)|TOKENIZER")
+_DATA_HOME = re.compile(r"DATA_DIR|DATA_ROOT|DATA_HOME")
+_DATASET = re.compile(r"DATA_PATH|DATASETS?_(?:DIR|PATH)|DATA_FOLDER")
+_TRAIN = re.compile(r"TRAIN_(?:FILES|PATTERN|GLOB|DATA|SHARDS_GLOB)")
+_VAL = re.compile(r"VAL_(?:FILES|PATTERN|GLOB|DATA)")
+_VAL_BYTES = re.compile(r"VAL_BYTES?_(?:FILES|PATTERN|GLOB)")
+_PLACE = re.compile(r"\w*(?:_DIR|_PATH|_FILES?|LOGFILE|_ROOT|_URL|_REPO(?:_ID)?|_CACHE)")
+_RUN = re.compile(r"RUN_?(?:ID|NAME)")
+_HOLDER = re.compile(r"hyper|config|args|param|settings", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of one miniature. `notes` say for each where it comes from; `problems` what is amiss."""
+
+    vocab: int
+    caseops: bool
+    environ: Mapping[str, str]
+    argv: tuple[str, ...] = ()
+    overrides: Mapping[str, Value] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    vocabularies: tuple[int, ...] = ()  # sizes that file names of the script mention
+
+
+class _Planner:
+    """Collects the settings of one submission."""
+
+    def __init__(self, submission: Submission, data: str) -> None:
+        self.submission = submission
+        self.data = data
+        self.config = submission.config
+        self.environ: dict[str, str] = {"RUN_ID": "miniature"}
+        self.argv: list[str] = []
+        self.notes: list[str] = []
+        self.problems: list[str] = []
+        self.caseops = self._on("CASEOPS_ENABLED") or self._on("CASEOPS")
+
+    def plan(self) -> Plan:
+        knobs = {knob.name: knob for knob in reversed(self.config.knobs)}
+        for name in sorted(knobs):
+            self._setting(name, knobs[name])
+        for name, place in sorted(self.config.undecided.items()):
+            where = f" ({place.file}:{place.line})" if place.file else ""
+            self.problems.append(f"{name} is set by a command to a value that it does not tell{where}")
+        overrides = dict(self._overrides())
+        vocab = int(self.environ.get("VOCAB_SIZE") or 0) or self._fixed_vocab(overrides)
+        return Plan(
+            vocab=vocab,
+            caseops=self.caseops,
+            environ=self.environ,
+            argv=tuple(self.argv),
+            overrides=overrides,
+            notes=tuple(self.notes),
+            problems=tuple(self.problems),
+        )
+
+    def _on(self, name: str) -> bool:
+        return self.config.literal(name) in (1, True, "1", "True", "true")
+
+    def _setting(self, name: str, knob: Knob) -> None:
+        """Decide one setting that the script reads from its environment or its command line."""
+        setting = self.config.settings.get(name)
+        declared = setting.value if setting is not None else knob.default
+        if _LAUNCHER.fullmatch(name) or knob.writes == "value":
+            return
+        place = self._place(name.upper())
+        if place is not None:
+            self._give(knob, place, "miniature")
+        elif (value := self._small(knob, name, declared)) is not None:
+            self._give(knob, value, f"shrunk from {declared}" if declared else "shrunk")
+        elif setting is not None and setting.origin is not Origin.CODE and not _PLACE.fullmatch(name.upper()):
+            self._give(knob, setting.value, f"declared: {setting.origin.value}")
+
+    def _small(self, knob: Knob, name: str, declared: str | None) -> str | None:
+        value = small(name, declared)
+        if value is not None and knob.kind == "int" and not value.lstrip("-").isdecimal():
+            return None
+        return value
+
+    def _give(self, knob: Knob, value: str, why: str) -> None:
+        if knob.env:
+            self.environ[knob.env] = value
+            self.notes.append(f"{knob.env}={value} ({why})")
+        elif knob.flags and knob.constant is None:
+            self.argv += [knob.flags[-1], value]
+            self.notes.append(f"{knob.flags[-1]} {value} ({why})")
+        elif knob.flags and why.startswith("declared") and value == knob.constant:
+            self.argv.append(knob.flags[-1])
+            self.notes.append(f"{knob.flags[-1]} ({why})")
+
+    def _place(self, name: str) -> str | None:
+        """The path that a setting gets; None when it is none that the miniature has."""
+        home = posixpath.join(self.data, CASEOPS if self.caseops else PLAIN)
+        if _RUN.fullmatch(name):
+            return "miniature"
+        if _TOKENIZER.fullmatch(name):
+            return posixpath.join(self.data, MODEL)
+        if _DATA_HOME.fullmatch(name):
+            return self.data + "/"
+        if _DATASET.fullmatch(name):
+            return home
+        for pattern, glob in ((_TRAIN, "train_*"), (_VAL, "val_0*"), (_VAL_BYTES, "val_bytes_*")):
+            if pattern.fullmatch(name):
+                return posixpath.join(home, f"fineweb_{glob}.bin")
+        return None
+
+    def _overrides(self) -> Iterator[tuple[str, Value]]:
+        """Sizes that a configuration class fixes: name of class and attribute, and the small value."""
+        for holder, name, declared in _fixed(self.submission):
+            value = self._place(name.upper()) or small(name, str(declared))
+            if value is None or f"{name}".upper() in self.environ:
+                continue
+            found: Value = value if isinstance(declared, str) else type(declared)(float(value))
+            self.notes.append(f"{holder}.{name}={found} (shrunk from {declared}; the script fixes it)")
+            yield f"{holder}.{name}", found
+
+    def _fixed_vocab(self, overrides: Mapping[str, Value]) -> int:
+        """The vocabulary of a script that reads it from no variable."""
+        for name, value in overrides.items():
+            if "vocab" in name.lower() and isinstance(value, int):
+                return value
+        declared = self.config.literal("VOCAB_SIZE")
+        return declared if isinstance(declared, int) and 256 < declared < 65536 else 1024
+
+
+def plan(submission: Submission, data: str) -> Plan:
+    """The settings of a submission's miniature, whose data the run sees at `data`."""
+    return _Planner(submission, data).plan()
+
+
+def _fixed(submission: Submission) -> Iterator[tuple[str, str, int | float | str]]:
+    """Constants in the bodies of configuration classes: class, attribute, value."""
+    for path in submission.sources.executed:
+        module = submission.sources.modules.get(path)
+        tree = module.program.parsed.tree if module else None
+        for node in ast.walk(tree) if tree else ():
+            if isinstance(node, ast.ClassDef) and _HOLDER.search(node.name):
+                yield from ((node.name, name, value) for name, value in _constants(node))
+
+
+def _constants(body: ast.ClassDef) -> Iterator[tuple[str, int | float | str]]:
+    for statement in body.body:
+        target = (
+            statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+        )
+        value = getattr(statement, "value", None)
+        if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
+            constant = value.value
+            if isinstance(constant, (int, float, str)) and not isinstance(constant, bool):
+                yield target.id, constant
+
+
+def declared(setting: Setting | None) -> str | None:
+    """The value of a setting that something other than the code states."""
+    return setting.value if setting is not None and setting.origin is not Origin.CODE else None
