@@ -60,7 +60,8 @@ class Locator:
         """Positions of targets of any shape, flat; -1 for those that are not in the validation stream.
 
         The inputs come first where they explain most targets: in a flattened batch the end of one row and the
-        start of the next may by chance look like neighbours."""
+        start of the next may by chance look like neighbours. Where they explain few they are those of an
+        earlier call and mean nothing."""
         values = np.asarray(targets, dtype=np.int64)
         rows = values.reshape(1, -1) if values.ndim < 2 else values.reshape(-1, values.shape[-1])
         found = np.full(rows.shape, -1, dtype=np.int64)
@@ -72,7 +73,6 @@ class Locator:
             self._spread(found, self._starts(rows, LONG), LONG)
         if (found < 0).any():
             self._short(rows, found)
-        found = np.where((found < 0) & (likely > 0), likely, found)
         return np.where(found == 0, -1, found).reshape(-1)  # the first token is nobody's target
 
     @staticmethod
@@ -97,7 +97,8 @@ class Locator:
         found = np.full(rows.shape, -1, dtype=np.int64)
         if rows.shape[1] >= LONG:
             self._spread(found, self._starts(rows, LONG), LONG)
-        self._inputs = np.ravel(found)
+        if (found >= 0).any():  # an embedding of hashed pairs comes after that of the tokens
+            self._inputs = np.ravel(found)
 
     def after_inputs(self) -> Ints:
         """The position that follows each of the last inputs; -1 where that is not known."""

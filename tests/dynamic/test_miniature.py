@@ -1,0 +1,142 @@
+"""The miniature: every validation position is known by its neighbours, settings follow the declaration."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from golf_audit.dynamic.contract import Places, Variation
+from golf_audit.dynamic.job import Perturbation
+from golf_audit.dynamic.miniature import Shape, prepare
+from golf_audit.dynamic.miniature import tokens as streams
+from golf_audit.dynamic.miniature.sizes import small
+from golf_audit.dynamic.miniature.tokenizer import BOS, train
+from golf_audit.load import load_folder
+
+PLACES = Places("/run/submission", "/run/data", "/run/work")
+
+SCRIPT = """
+import os
+class Hyperparameters:
+    data_path = os.environ.get("DATA_PATH", "./data/datasets/fineweb10B_sp1024")
+    tokenizer_path = os.environ.get("TOKENIZER_PATH", "./data/tokenizers/fineweb_1024_bpe.model")
+    vocab_size = int(os.environ.get("VOCAB_SIZE", 1024))
+    iterations = int(os.environ.get("ITERATIONS", 20000))
+    ttt_enabled = bool(int(os.environ.get("TTT_ENABLED", "0")))
+    ttt_epochs = int(os.environ.get("TTT_EPOCHS", 10))
+    ttt_lr = float(os.environ.get("TTT_LR", 0.1))
+    model_dim = 512
+"""
+README = "```bash\nTTT_ENABLED=1 TTT_LR=0.002 torchrun --nproc_per_node=8 train_gpt.py\n```\n"
+
+
+def shard(path: Path) -> list[int]:
+    data = path.read_bytes()
+    magic, version, count = struct.unpack_from("<3i", data)
+    assert (magic, version) == (20240520, 1)
+    assert len(data) == 1024 + 2 * count
+    return list(struct.unpack_from(f"<{count}H", data, 1024))
+
+
+@pytest.mark.parametrize("vocab", [260, 1024, 8192])
+def test_every_pair_of_neighbours_occurs_once_and_never_in_training(vocab: int) -> None:
+    shape = Shape(vocab=vocab)
+    stream = streams.validation(shape)
+    streams.check(stream, [streams.training(shape, 0)])
+    assert len(stream) == shape.targets + 1
+    assert stream.count(BOS) == shape.documents
+    assert max(stream) < vocab
+
+
+def test_a_repeated_pair_is_refused() -> None:
+    with pytest.raises(ValueError, match="occurs twice"):
+        streams.check([5, 6, 7, 5, 6], [])
+
+
+def test_a_pair_that_training_holds_is_refused() -> None:
+    with pytest.raises(ValueError, match="training shard"):
+        streams.check([5, 6, 7], [[9, 6, 7]])
+
+
+def test_a_perturbation_changes_its_positions_and_no_document_border() -> None:
+    shape = Shape()
+    stream = streams.validation(shape)
+    new = streams.changed(stream, Perturbation("late", ((3000, 6145),)), shape.vocab)
+    assert new[:3000] == stream[:3000]
+    moved = [p for p in range(3000, 6145) if new[p] != stream[p]]
+    assert [p for p in range(3000, 6145) if stream[p] != BOS] == moved
+    assert [p for p, t in enumerate(new) if t == BOS] == [p for p, t in enumerate(stream) if t == BOS]
+    streams.check(new, [streams.training(shape, n) for n in range(shape.shards)])
+
+
+def test_the_tokenizer_has_the_vocabulary_and_the_same_bytes_each_time() -> None:
+    import sentencepiece
+
+    model = train(1024)
+    assert model == train(1024)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    assert processor.vocab_size() == 1024
+    assert (processor.bos_id(), processor.unk_id()) == (BOS, 3)
+    assert processor.is_byte(processor.piece_to_id("<0x41>"))
+
+
+def submission(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "train_gpt.py").write_text(SCRIPT)
+    (folder / "README.md").write_text(README)
+    (folder / "submission.json").write_text("{}")
+    return folder
+
+
+def test_declared_switches_stay_and_sizes_shrink(tmp_path: Path) -> None:
+    made = prepare(load_folder(submission(tmp_path / "2026-04-01_X")), tmp_path / "mini", PLACES)
+    environ = made.job.environ
+    assert environ["TTT_ENABLED"] == "1"  # the README's, not the code's default
+    assert environ["TTT_LR"] == "0.002"
+    assert (environ["ITERATIONS"], environ["TTT_EPOCHS"]) == ("4", "2")
+    assert made.job.overrides["Hyperparameters.model_dim"] == 64  # read from no variable
+    assert environ["DATA_PATH"].startswith("/run/data/")
+
+
+def test_the_folder_holds_shards_under_the_usual_names(tmp_path: Path) -> None:
+    made = prepare(load_folder(submission(tmp_path / "2026-04-01_X")), tmp_path / "mini", PLACES)
+    plain = made.data / "datasets/fineweb10B_sp1024"
+    assert len(list(plain.glob("fineweb_train_*.bin"))) == 2
+    assert [p.name for p in plain.glob("fineweb_val_*.bin")] == ["fineweb_val_000000.bin"]
+    caseops = made.data / "datasets/caseops"
+    tokens, counts = (shard(caseops / f"fineweb_val_{n}000000.bin") for n in ("", "bytes_"))
+    assert len(tokens) == len(counts)
+    assert all((count == 0) == (token == BOS) for token, count in zip(tokens, counts, strict=True))
+
+
+def test_a_variation_keeps_every_path_and_changes_only_its_data(tmp_path: Path) -> None:
+    made = prepare(load_folder(submission(tmp_path / "2026-04-01_X")), tmp_path / "mini", PLACES)
+    change = Variation("late", perturbation=Perturbation("late", ((4000, 6145),)))
+    job, data = made.vary(change, tmp_path / "late")
+    assert (job.environ, job.data, job.val_tokens) == (made.job.environ, made.job.data, made.job.val_tokens)
+    name = "datasets/plain/fineweb_val_000000.bin"
+    assert shard(data / name)[:4000] == shard(made.data / name)[:4000]
+    assert shard(data / name) != shard(made.data / name)
+    without, data = made.vary(Variation("no train", without=("train",)), tmp_path / "none")
+    assert not list(data.rglob("fineweb_train_*.bin"))
+    assert without.perturbation is None
+    control, data = made.vary(Variation("control"), tmp_path / "control")
+    assert (control, data) == (made.job, made.data)
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "expected"),
+    [
+        ("ITERATIONS", "20000", "4"),
+        ("EVAL_STRIDE", "64", "32"),
+        ("EVAL_STRIDE", "16", None),  # smaller already
+        ("SLOT_STEPS", "24", "3"),
+        ("TTT_ENABLED", "1", None),  # a switch
+        ("TTT_LR", "0.002", None),
+        ("NUM_LAYERS", "11", None),  # scripts name layers by number
+    ],
+)
+def test_only_sizes_are_made_small(name: str, declared: str, expected: str | None) -> None:
+    assert small(name, declared) == expected
