@@ -12,6 +12,7 @@ from functools import cached_property
 
 from golf_audit.claims import Claims, read_claims
 from golf_audit.filetree import FileTree
+from golf_audit.ledger import Ledger
 from golf_audit.model import Fault, Head, Track
 from golf_audit.runconfig import RunConfig, resolve
 from golf_audit.source import Sources, read_sources
@@ -91,3 +92,4 @@ class Case:
 
     submission: Submission
     as_of: dt.date
+    ledger: Ledger | None = None  # reruns, when a ledger was given

@@ -1,0 +1,22 @@
+"""What a ledger says of one submission: its runs, where they took place, and how they compare with the claim.
+
+view         entries as typed runs; which of them are runs of this program in this configuration
+place        hardware and data of a run, and whether they are the rule's
+comparison   the claim against the finished runs
+"""
+
+from golf_audit.reruns.comparison import Reproduction, reproduction
+from golf_audit.reruns.place import Place, measured, place_of
+from golf_audit.reruns.view import Rerun, Reruns, program_fingerprint, reruns_of
+
+__all__ = [
+    "Place",
+    "Reproduction",
+    "Rerun",
+    "Reruns",
+    "measured",
+    "place_of",
+    "program_fingerprint",
+    "reproduction",
+    "reruns_of",
+]

@@ -1,0 +1,70 @@
+"""Where a run took place, and whether that is where the rule wants it.
+
+For a record: eight H100 SXM. Off the record track: the GPU and world size that the claimed logs print. Either
+way the data are the FineWeb validation split, told by the tokens of its shards. Anything else is evidence
+under its own label: never a confirmation, and never held against anybody.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from golf_audit.bpb import CANONICAL_BYTES, PARTIAL, TOKENIZERS, text_bytes
+from golf_audit.premises import for_record
+from golf_audit.reruns.view import Rerun, reruns_of
+from golf_audit.submission import Case
+
+WORLD = 8
+_SXM = re.compile(r"H100(?!.*(?:NVL|PCIe))", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """`label` says where; `as_the_rule` is True when nothing differs, else `differs` says what does."""
+
+    label: str
+    differs: tuple[str, ...] = ()
+
+    @property
+    def as_the_rule(self) -> bool:
+        return not self.differs
+
+
+def place_of(case: Case, run: Rerun) -> Place:
+    """Hardware and data of one run."""
+    if run.environment is None:
+        return Place("a machine that the ledger does not describe", ("the machine is not described",))
+    machine, data = run.environment.body["hardware"], run.environment.body["data"]
+    processes = run.plan.body["processes"]
+    on = f"{processes}x {machine['gpu']}" if machine["gpus"] else f"{machine['cpu']}, no GPU"
+    differs = [*_hardware(case, machine["gpu"], machine["gpus"], processes), *_data(run, data["val_tokens"])]
+    return Place(f"{on}, {data['val_tokens']:,} validation tokens", tuple(differs))
+
+
+def measured(case: Case) -> tuple[Rerun, ...]:
+    """Scored runs on the rule's hardware and data: what they measure counts like the claimed logs."""
+    return tuple(run for run in reruns_of(case).scored if place_of(case, run).as_the_rule)
+
+
+def _hardware(case: Case, gpu: str, gpus: int, processes: int) -> list[str]:
+    if for_record(case):
+        right = bool(_SXM.search(gpu)) and gpus >= WORLD and processes == WORLD
+        return [] if right else ["not 8xH100 SXM"]
+    claimed = {
+        (run.gpu.value if run.gpu is not None else "", run.world_size.value if run.world_size else None)
+        for run in case.submission.support.runs
+    }
+    if (gpu, processes) in claimed and gpu:
+        return []
+    named = sorted(f"{world}x {name}" for name, world in claimed if name and world)
+    return [f"not {' or '.join(named)}, as the claimed logs" if named else "the claimed logs name no GPU"]
+
+
+def _data(run: Rerun, tokens: int) -> list[str]:
+    if run.loss is None or run.bpb is None:
+        return ["the log prints no loss, so that the data cannot be told from its tokens"]
+    counted = text_bytes(tokens, run.loss / run.bpb, TOKENIZERS) if tokens else None
+    if counted is not None and PARTIAL <= counted / CANONICAL_BYTES <= 2 - PARTIAL:
+        return []
+    return ["not the FineWeb validation split"]

@@ -1,0 +1,172 @@
+"""A ledger's entries as runs of one submission.
+
+A run belongs to a submission when it ran the same program (every file but README, submission.json and logs,
+which may be corrected afterwards) in the configuration that the submission states now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from golf_audit.filetree import FILE_CAP, File, FileTree
+from golf_audit.ledger import Entry, Ledger
+from golf_audit.runconfig.effective import effective
+from golf_audit.submission import Case, Submission
+from golf_audit.trainlog import Final, Run, read_log
+
+_PAPERS = re.compile(r"(?:^|/)(?:submission[^/]*\.json|[^/]*\.(?:md|log|out|stdout|png|svg|pdf))$", re.I)
+_LOG = re.compile(r"[\w-][\w.-]{0,120}(?:/[\w-][\w.-]{0,120}){0,3}")
+
+
+def program_fingerprint(tree: FileTree) -> str:
+    """sha256 over the files that a run consists of: not the papers around it."""
+    digest = hashlib.sha256()
+    for path in sorted(tree.files):
+        file = tree.files[path]
+        if _PAPERS.search(path) or (path.endswith(".txt") and not file.name.startswith("requirements")):
+            continue
+        body = hashlib.sha256(file.data).hexdigest() if file.data is not None else f"{file.size} {file.oid}"
+        digest.update(f"{path}\0{body}\0".encode("utf-8", errors="surrogatepass"))
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """One run of one seed. `end` is None for a run that was broken off; its log is read when asked for."""
+
+    seed: int
+    start: Entry
+    end: Entry | None
+    plan: Entry
+    environment: Entry | None
+    folder: Path | None
+
+    @property
+    def finished(self) -> bool:
+        return self.end is not None and self.end.body["ending"] == "finished"
+
+    @property
+    def entry(self) -> int:
+        """The number of the entry that states its result."""
+        return (self.end or self.start).n
+
+    @property
+    def bpb(self) -> float | None:
+        score = self._end.get("score")
+        return float(score["bpb"]) if score is not None else None
+
+    @property
+    def loss(self) -> float | None:
+        score = self._end.get("score")
+        return float(score["loss"]) if score is not None and score["loss"] is not None else None
+
+    @property
+    def tag(self) -> str:
+        score = self._end.get("score")
+        return str(score["tag"]) if score is not None else ""
+
+    @property
+    def why(self) -> str:
+        """How it ended, in words."""
+        return "broken off" if self.end is None else f"{self.end.body['ending']}: {self.end.body['reason']}"
+
+    @cached_property
+    def log(self) -> tuple[Run, Final] | None:
+        """The log of a finished run and its claimed line; None when the file is not the one hashed."""
+        reference = self._end.get("log")
+        if reference is None or self.folder is None or self.bpb is None:
+            return None
+        data = _read(self.folder, reference["file"])
+        if data is None or hashlib.sha256(data).hexdigest() != reference["sha256"]:
+            return None
+        for run in read_log(File(reference["file"], len(data), data)).runs:
+            for final in reversed(run.finals):
+                if final.bpb == self.bpb and final.name == self.tag:
+                    return run, final
+        return None
+
+    @property
+    def _end(self) -> Mapping[str, Any]:
+        return self.end.body if self.end is not None else {}
+
+
+@dataclass(frozen=True)
+class Reruns:
+    """The runs of one submission in a ledger, in order. `foreign`: runs of other programs or settings."""
+
+    runs: tuple[Rerun, ...] = ()
+    foreign: int = 0
+    head: str = ""
+
+    @property
+    def scored(self) -> tuple[Rerun, ...]:
+        """Finished runs with a score."""
+        return tuple(run for run in self.runs if run.finished and run.bpb is not None)
+
+    @property
+    def failed(self) -> tuple[Rerun, ...]:
+        """Runs that came to no score, of seeds that no other run scored."""
+        done = {run.seed for run in self.scored}
+        return tuple(run for run in self.runs if run.seed not in done)
+
+
+def reruns_of(case: Case) -> Reruns:
+    """The runs of the case's submission; none of a ledger that was altered."""
+    ledger = case.ledger
+    if ledger is None or ledger.problems:
+        return Reruns()
+    return runs_in(ledger, case.submission)
+
+
+def runs_in(ledger: Ledger, submission: Submission) -> Reruns:
+    """Every run of this program in this configuration, timed runs only (an instrumented one is none)."""
+    entries = {entry.n: entry for entry in ledger.entries}
+    program = program_fingerprint(submission.tree)
+    ends = {end.body["start"]: end for end in ledger.of("end")}
+    runs, foreign = [], 0
+    for start in ledger.of("start"):
+        plan = entries.get(start.body["plan"])
+        if plan is None or plan.kind != "plan" or plan.body["instrument"]:
+            continue
+        if not _same_run(plan, submission, program):
+            foreign += 1
+            continue
+        end = ends.get(start.n)
+        place = end.body["environment"] if end is not None else None
+        environment = entries.get(place if place is not None else start.body["environment"])
+        if environment is not None and environment.kind != "environment":
+            environment = None
+        runs.append(Rerun(start.body["seed"], start, end, plan, environment, ledger.folder))
+    return Reruns(tuple(runs), foreign, ledger.head)
+
+
+def _same_run(plan: Entry, submission: Submission, program: str) -> bool:
+    if plan.body["submission"]["program"] != program:
+        return False
+    if plan.body["submission"]["fingerprint"] == submission.head.fingerprint:
+        return True
+    now = effective(submission.config, plan.body["script"])
+    return dict(now.environ) == dict(plan.body["environ"]) and list(now.argv) == list(plan.body["argv"])
+
+
+def _read(folder: Path, name: str) -> bytes | None:
+    """A log beside the ledger: a regular file of bounded size, no link, not outside the folder."""
+    if _LOG.fullmatch(name) is None or ".." in name:
+        return None
+    try:
+        descriptor = os.open(folder / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_CAP:
+            return None
+        return file.read(FILE_CAP)
