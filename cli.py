@@ -11,7 +11,7 @@ import datetime as dt
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -19,6 +19,7 @@ from golf_audit import __version__
 from golf_audit.errors import AuditError, InternalError
 
 if TYPE_CHECKING:
+    from golf_audit.ledger import Ledger
     from golf_audit.model import Report
     from golf_audit.submission import Submission
 
@@ -122,6 +123,27 @@ _source_options = (
 )
 
 
+_ledger_option = click.option(
+    "--ledger",
+    "ledger_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A ledger of reruns; its logs lie beside it.",
+)
+
+
+def _read_ledger(path: Path | None) -> Ledger | None:
+    """The ledger of reruns, with a line on standard error for everything that is wrong with it."""
+    if path is None:
+        return None
+    from golf_audit.ledger import read_ledger
+    from golf_audit.report.escape import terminal
+
+    found = read_ledger(path)
+    for problem in found.problems:
+        click.echo(terminal(f"{path}:{problem.line}: {problem.says}"), err=True)
+    return found
+
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -137,6 +159,7 @@ def _with(options: Sequence[Callable[[Function], Function]]) -> Callable[[Functi
 @cli.command()
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="FOLDER...")
 @_with(_source_options)
+@_ledger_option
 @click.option("--rule", "rule_ids", multiple=True, metavar="ID", help="Only this rule or family; repeatable.")
 @click.option("--strict", is_flag=True, help="Exit 1 instead of 3 when something is open.")
 @click.option("--exit-zero", is_flag=True, help="Report only: exit 0 unless the tool itself failed.")
@@ -151,6 +174,7 @@ def check(
     pr: int | None,
     ref: str | None,
     as_of: dt.date | None,
+    ledger_path: Path | None,
     rule_ids: tuple[str, ...],
     strict: bool,
     exit_zero: bool,
@@ -174,18 +198,28 @@ def check(
         set_deadline(timeout)
     rules = registry.pick(rule_ids)
     submissions = _load(folders, repo, pr, ref)
-    reports = [audit(Case(s, as_of or s.date), rules, restricted=bool(rule_ids)) for s in submissions]
+    book = _read_ledger(ledger_path)
+    cases = [Case(s, as_of or s.date, book) for s in submissions]
+    reports = [audit(case, rules, restricted=bool(rule_ids)) for case in cases]
     words = {"verbose": verbose, "strict": strict, "exit_zero": exit_zero}
     _write(_render(reports, form, output, require_run, **words), output)
     code = exit_code(reports, strict=strict, require_run=require_run)
+    if book is not None and book.problems and code != TOOL_FAILED:
+        code = 1  # an altered ledger is nobody's evidence
     sys.exit(code if not exit_zero or code == TOOL_FAILED else 0)
 
 
 @cli.command()
 @click.argument("words", nargs=-1, required=True, metavar="[FOLDER] RULE")
 @_with(_source_options)
+@_ledger_option
 def explain(
-    words: tuple[str, ...], repo: Path | None, pr: int | None, ref: str | None, as_of: dt.date | None
+    words: tuple[str, ...],
+    repo: Path | None,
+    pr: int | None,
+    ref: str | None,
+    as_of: dt.date | None,
+    ledger_path: Path | None,
 ) -> None:
     """One ruling in full: the law, the evidence quoted, precedents, and what would change it."""
     from golf_audit import registry
@@ -199,7 +233,8 @@ def explain(
     if not submissions:
         click.echo("no submission in this pull request")
     for submission in submissions:
-        report = audit(Case(submission, as_of or submission.date), rules, restricted=True)
+        case = Case(submission, as_of or submission.date, _read_ledger(ledger_path))
+        report = audit(case, rules, restricted=True)
         for rule in rules:
             _write(page.render(report, rule.id), None)
 
@@ -247,6 +282,79 @@ def sweep(
 
     crashed = sweep_clone(clone, prs, jobs, rule_ids, form, output, fresh)
     sys.exit(TOOL_FAILED if crashed else 0)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@_with(_source_options)
+@click.option("--seeds", metavar="N,N,...", help="Default: the claimed seeds.")
+@click.option("--launcher", type=click.Choice(("local", "slurm")), default="local", show_default=True)
+@click.option(
+    "--ledger",
+    "ledger_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("golf-audit-rerun.jsonl"),
+    show_default=True,
+    help="Where every run is recorded; seeds that it holds a score of are kept.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    show_default=True,
+    help="The folder that the run sees as ./data.",
+)
+@click.option("--nproc-per-node", "processes", type=click.IntRange(1, 64), help="Default: as in the claim.")
+@click.option("--instrument", is_flag=True, help="A slower run that records what is scored and adapted on.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, run nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--unsafe-no-sandbox", "unsafe", is_flag=True, help="Run it with all your rights.")
+def rerun(
+    folder: Path | None,
+    repo: Path | None,
+    pr: int | None,
+    ref: str | None,
+    as_of: dt.date | None,
+    seeds: str | None,
+    launcher: Literal["local", "slurm"],
+    ledger_path: Path,
+    data: Path,
+    processes: int | None,
+    instrument: bool,
+    dry_run: bool,
+    yes: bool,
+    unsafe: bool,
+) -> None:
+    """Run a submission's seeds for real, keep them in a ledger, and hold the claim against them.
+
+    Exit codes: 0 reproduced, 1 not reproduced, 3 undetermined, 4 a run could not be made."""
+    from golf_audit.rerun.command import Request, rerun_submission
+
+    submissions = _load((folder,) if folder else (), repo, pr, ref)
+    if len(submissions) != 1:
+        raise click.UsageError(f"rerun takes one submission, here are {len(submissions)}: name its FOLDER")
+    request = Request(
+        submissions[0], as_of, _numbers(seeds), launcher, ledger_path, data, processes, instrument, unsafe
+    )
+
+    def agree(page: str) -> bool:
+        _write(page, None)
+        return not dry_run and (yes or click.confirm("run it?", err=True))
+
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    result = rerun_submission(request, agree, tell, dry_run)
+    _write(result.page, None)
+    sys.exit(result.code)
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    """ "42,314" -> (42, 314)."""
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a list of seeds like 42,314,999") from None
 
 
 @cli.group()

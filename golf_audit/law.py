@@ -78,6 +78,9 @@ EVAL_TOTAL = disputed(
         "10 minutes to evaluate; unruled whether every pass and work outside the timer counts (#1967)",
     )
 )
+REPRODUCIBLE = _readme(
+    "Are scores independently verified by OpenAI?", "non-reproducible results can be disqualified"
+)
 HARDWARE = _readme("Submission Process", "records run on 8xH100 (SXM variant)")
 
 # --- the score --------------------------------------------------------------------------------------------

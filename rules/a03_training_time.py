@@ -4,7 +4,8 @@ Law    Records run reproducibly in under 10 minutes on 8xH100 (README). The base
        step over, so a second is tolerated. Calibration after the stop is disputed: refused on training
        data after 600 s (#593, #606), accepted with 12.7 s (#1493) and with 196 s of generated text (#1019).
 Look   The training loop's time in each claimed log, and the calibration printed after its stop. Over
-       601 s: fail. Stop plus calibration over 600 s: a ruling is needed.
+       601 s: fail. Stop plus calibration over 600 s: a ruling is needed. Reruns of a ledger on 8xH100 fill
+       in what the claimed logs do not time; one over 601 s asks for a ruling.
 Blind  Work that the log does not time: warm-up and compilation are outside the baseline's clock too.
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from golf_audit import specimen
-from golf_audit.law import CALIBRATION_GENERATED, CALIBRATION_TRAIN_DATA, TRAIN_TIME
+from golf_audit.law import CALIBRATION_GENERATED, CALIBRATION_TRAIN_DATA, TRAIN_TIME, disputed
 from golf_audit.model import (
     Assessment,
     Certainty,
@@ -32,6 +33,7 @@ from golf_audit.model import (
     Where,
 )
 from golf_audit.premises import logs_of_the_claim, name_of, on_record, training_runs, without_training
+from golf_audit.reruns import logs_measured
 from golf_audit.submission import Case
 from golf_audit.text import lines
 from golf_audit.trainlog import Run
@@ -74,13 +76,35 @@ def check(case: Case) -> Assessment:
             notes.append(replace(evidence, says=f"{evidence.says}, within the second that is tolerated"))
         findings += _calibration(case, run, time.value, evidence)
         unmet += _untimed(case, run, time.value)
+    reran, over = _measured(case)
+    findings += over
+    if reran and not over:
+        unmet = []  # what the claimed logs do not tell was measured
     if not timed:
-        return Assessment(tuple(findings), tuple(unmet))
+        return Assessment(tuple(findings), tuple(unmet), basis=reran)
     longest, run = max(timed, key=lambda pair: pair[0])
     basis = Evidence(
         Kind.LOG, f"{longest:.1f} s of training, longest of {len(timed)} ({name_of(run)})", Where(run.file)
     )
-    return Assessment(tuple(findings), tuple(unmet), tuple(notes), (basis,))
+    return Assessment(tuple(findings), tuple(unmet), tuple(notes), (basis, *reran))
+
+
+def _measured(case: Case) -> tuple[tuple[Evidence, ...], list[Finding]]:
+    """The training loop in reruns on the rule's hardware: what was measured, and what took too long.
+
+    Machines of one kind differ in speed, so that a rerun over the limit asks for a ruling."""
+    said: list[Evidence] = []
+    over: list[Finding] = []
+    for rerun, run, _ in logs_measured(case):
+        time = run.train_seconds
+        if time is None:
+            continue
+        says = f"rerun of seed {rerun.seed}: training took {time.value:.1f} s (ledger entry {rerun.entry})"
+        said.append(Evidence(Kind.RUN, says))
+        if time.value > TOLERATED_S:
+            change = "stop the training loop at 600 s"
+            over.append(Finding(says, Certainty.SHOWN, disputed(TRAIN_TIME), (said[-1],), change))
+    return tuple(said), over
 
 
 def _calibration(case: Case, run: Run, trained: float, stop: Evidence) -> Iterator[Finding]:

@@ -4,7 +4,8 @@ Law    No submissions that take more than 10 minutes on 8xH100 to evaluate (READ
        Adaptation on validation tokens before the scored pass counts as evaluation (organiser on #1972).
 Look   The time of the evaluation that gave the claimed number in each claimed log, and adaptation on
        validation tokens that was finished before it. Over 600 s: fail. The sum of the passes after
-       quantisation, or work outside the timer, over 600 s: a ruling is needed.
+       quantisation, or work outside the timer, over 600 s: a ruling is needed. Reruns of a ledger on 8xH100
+       fill in what the claimed logs do not time; one over 600 s asks for a ruling.
 Blind  Evaluation that the log does not time. Diagnostics before quantisation do not count.
 """
 
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from golf_audit import specimen
-from golf_audit.law import EVAL_INCLUDES_ADAPTATION, EVAL_TIME, EVAL_TOTAL
+from golf_audit.law import EVAL_INCLUDES_ADAPTATION, EVAL_TIME, EVAL_TOTAL, disputed
 from golf_audit.model import (
     Assessment,
     Certainty,
@@ -31,6 +33,7 @@ from golf_audit.model import (
     Verdict,
 )
 from golf_audit.premises import logs_of_the_claim, name_of, on_record
+from golf_audit.reruns import logs_measured
 from golf_audit.submission import Case
 from golf_audit.text import lines
 from golf_audit.trainlog import EvalTime, Final, PhaseTime, Run
@@ -55,10 +58,34 @@ def check(case: Case) -> Assessment:
         else:
             timed.append((time.seconds, _evidence(line.run, time)))
         findings += _judge(case, line.run, line.final, time)
+    reran, over = _measured(case)
+    findings += over
+    if reran and not over:
+        unmet = []  # what the claimed logs do not tell was measured
     if not timed:
-        return Assessment(tuple(findings), tuple(unmet))
+        return Assessment(tuple(findings), tuple(unmet), basis=reran)
     longest = max(timed, key=lambda pair: pair[0])
-    return Assessment(tuple(findings), tuple(unmet), basis=(longest[1],))
+    return Assessment(tuple(findings), tuple(unmet), basis=(longest[1], *reran))
+
+
+def _measured(case: Case) -> tuple[tuple[Evidence, ...], list[Finding]]:
+    """The claimed evaluation in reruns on the rule's hardware: what was measured, and what took too long.
+
+    Machines of one kind differ in speed, so that a rerun over the limit asks for a ruling."""
+    said: list[Evidence] = []
+    over: list[Finding] = []
+    for rerun, run, final in logs_measured(case):
+        time = run.seconds_of(final)
+        if time is None:
+            continue
+        says = (
+            f"rerun of seed {rerun.seed}: {time.tag} took {time.seconds:.1f} s (ledger entry {rerun.entry})"
+        )
+        said.append(Evidence(Kind.RUN, says))
+        for found in _judge(case, run, final, time):
+            message = f"rerun, ledger entry {rerun.entry}: {found.message}"
+            over.append(replace(found, message=message, law=disputed(found.law)))
+    return tuple(said), over
 
 
 def _judge(case: Case, run: Run, final: Final, time: EvalTime | None) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ Look   The targets behind the claimed line: the bytes or the subset that it prin
        behind the run's token count, by loss / bpb and its tokenizer. Under 99 % of 151.08 million: a part.
        A dropped tail shorter than one sequence lies far inside that. Off the record track, a log that
        names another text than FineWeb as its data leaves the question open: it says nothing of this split.
+       Reruns of a ledger on the rule's data fill in what the claimed logs do not print.
 Blind  An evaluation that stops early without saying so; an odd byte table over a part of the split.
 """
 
@@ -31,6 +32,7 @@ from golf_audit.model import (
     Verdict,
 )
 from golf_audit.premises import for_record, logs_of_the_claim, loss_beside, name_of, on_record, vocabulary
+from golf_audit.reruns import logs_measured
 from golf_audit.submission import Case
 from golf_audit.trainlog import Final, Reading, Run
 
@@ -58,6 +60,7 @@ def check(case: Case) -> Assessment:
     findings: list[Finding] = []
     unmet = list(logs_of_the_claim(case))
     basis: list[Evidence] = []
+    reran = _measured(case)
     for line in case.submission.support.lines:
         scored = _scored(line.run, line.final)
         if isinstance(scored, Unmet):
@@ -73,7 +76,20 @@ def check(case: Case) -> Assessment:
             basis.append(evidence)
         else:
             findings.append(_finding(case, evidence, scored))
-    return Assessment(tuple(findings), tuple(unmet), basis=tuple(basis))
+    if reran:
+        unmet = []  # what the claimed logs do not tell was measured
+    return Assessment(tuple(findings), tuple(unmet), basis=(*basis, *reran))
+
+
+def _measured(case: Case) -> tuple[Evidence, ...]:
+    """Reruns on the rule's data whose log accounts for the whole split."""
+    said = []
+    for rerun, run, final in logs_measured(case):
+        scored = _scored(run, final)
+        if not isinstance(scored, Unmet) and scored.share >= PARTIAL:
+            says = f"rerun of seed {rerun.seed}: {scored.says} (ledger entry {rerun.entry})"
+            said.append(Evidence(Kind.RUN, says))
+    return tuple(said)
 
 
 def _scored(run: Run, final: Final) -> Coverage | Unmet:

@@ -117,6 +117,14 @@ def software(sandbox: str) -> dict[str, Any]:
     }
 
 
+def packages_in(folder: Path | None) -> dict[str, str]:
+    """Packages that were installed into a folder of their own, with their versions."""
+    if folder is None:
+        return {}
+    found = metadata.distributions(path=[str(folder)])
+    return {str(d.metadata["Name"])[:100]: d.version[:100] for d in found if d.metadata["Name"]}
+
+
 def _cuda() -> str:
     """The CUDA that torch was built for, from torch/version.py; empty for a CPU build or without torch."""
     try:

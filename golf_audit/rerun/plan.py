@@ -14,7 +14,7 @@ from golf_audit.model import Report
 from golf_audit.outcome import fails, is_open, verdict
 from golf_audit.premises import for_record
 from golf_audit.rerun.packages import Wanted, wanted
-from golf_audit.reruns import program_fingerprint
+from golf_audit.reruns import claimed_tag, logged_runs, program_fingerprint
 from golf_audit.runconfig.effective import Effective, effective
 from golf_audit.submission import Case, Submission
 from golf_audit.trainlog import Run
@@ -97,9 +97,9 @@ def plan_rerun(
     problems = list(settings.problems)
     if settings.seed_env is None and settings.seed_flag is None:
         problems.append("no setting of the code takes a seed: every run has the same one")
-    worlds = {run.world_size.value for run in submission.support.runs if run.world_size is not None}
+    worlds = {run.world_size.value for run in logged_runs(submission) if run.world_size is not None}
     logged = worlds.pop() if len(worlds) == 1 else None
-    count = processes or settings.processes or logged or WORLD
+    count = processes or settings.processes or logged or (WORLD if for_record(case) else 1)
     expected, limit = _times(case)
     return Plan(
         case=case,
@@ -114,7 +114,7 @@ def plan_rerun(
         limit_s=limit,
         launcher=launcher,
         instrument=instrument,
-        tag=next((line.final.name for line in submission.support.lines), ""),
+        tag=claimed_tag(submission),
         problems=tuple(problems),
     )
 
@@ -128,7 +128,7 @@ def claimed_seeds(submission: Submission) -> tuple[int, ...]:
 
 def _times(case: Case) -> tuple[float, float]:
     """Expected seconds of one run, and those after which it is ended."""
-    taken = [seconds for run in case.submission.support.runs if (seconds := _taken(run)) > 0]
+    taken = [seconds for run in logged_runs(case.submission) if (seconds := _taken(run)) > 0]
     allowed = 2 * RULE_S if for_record(case) else 0.0
     expected = max(taken, default=0.0) or allowed or UNKNOWN_S
     return expected, 2 * max(expected, allowed) + MARGIN_S
@@ -149,7 +149,7 @@ def body(plan: Plan) -> dict[str, Any]:
         "submission": {
             "folder": head.folder[:1000],
             "fingerprint": head.fingerprint,
-            "program": program_fingerprint(plan.submission.tree),
+            "program": program_fingerprint(plan.submission),
             "commit": head.commit,
             "pr": head.pr,
             "track": plan.submission.track.value,

@@ -6,16 +6,28 @@ comparison   the claim against the finished runs
 """
 
 from golf_audit.reruns.comparison import Reproduction, reproduction
-from golf_audit.reruns.place import Place, measured, place_of
-from golf_audit.reruns.view import Rerun, Reruns, program_fingerprint, reruns_of
+from golf_audit.reruns.place import Place, logs_measured, measured, place_of
+from golf_audit.reruns.view import (
+    Rerun,
+    Reruns,
+    claimed_tag,
+    logged_runs,
+    program_files,
+    program_fingerprint,
+    reruns_of,
+)
 
 __all__ = [
     "Place",
     "Reproduction",
     "Rerun",
     "Reruns",
+    "claimed_tag",
+    "logged_runs",
+    "logs_measured",
     "measured",
     "place_of",
+    "program_files",
     "program_fingerprint",
     "reproduction",
     "reruns_of",

@@ -36,14 +36,15 @@ class Reproduction:
         head = f"{found.outcome.value}{where}: {ran.mean:.5f} over {_seeds(ran.n)}{against}"
         margin = f"+-{found.margin:.5f} bpb ({self.nats} nats per token)"
         if found.decisive is None:
-            return f"{head}; no spread to test against {margin}{self._needed}"
+            return f"{head}, {self.step}; no spread to test against {margin}{self._needed}"
         return f"{head}: {self.step}; {_interval(found.decisive, found.margin)} {margin}{self._needed}"
 
     @property
     def step(self) -> str:
         """How far and which way: "worse than claimed by 0.00021 bpb"."""
-        mean = self.comparison.decisive.mean if self.comparison.decisive is not None else 0.0
-        direction = self.comparison.direction
+        found = self.comparison
+        mean = found.decisive.mean if found.decisive is not None else fmean(found.per_seed.values() or [0.0])
+        direction = found.direction
         return direction if mean == 0 else f"{direction} by {abs(mean):.5f} bpb"
 
     @property
@@ -57,9 +58,13 @@ class Reproduction:
         found = self.comparison
         if found.outcome is not Outcome.UNDETERMINED:
             return ""
+        if found.seeds_needed is not None and found.decisive is None:
+            return f"; about {found.seeds_needed} seeds would decide if reruns are spread like the claim"
         if found.seeds_needed is not None:
             return f"; about {found.seeds_needed} seeds would decide at this spread"
         ours = set(self.rerun) & set(self.claimed.seeds)
+        if ours and found.decisive is None:
+            return "; two claimed seeds are the least that can be compared in pairs"
         if self.claimed.seeds and len(ours) < 2:
             return "; the claimed seeds are spread too widely to compare others with: rerun the claimed seeds"
         return "; no number of seeds decides a difference this close to the margin"

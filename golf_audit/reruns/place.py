@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from golf_audit.bpb import CANONICAL_BYTES, PARTIAL, TOKENIZERS, text_bytes
 from golf_audit.premises import for_record
-from golf_audit.reruns.view import Rerun, reruns_of
+from golf_audit.reruns.view import Rerun, logged_runs, reruns_of
 from golf_audit.submission import Case
+from golf_audit.trainlog import Final, Run
 
 WORLD = 8
 _SXM = re.compile(r"H100(?!.*(?:NVL|PCIe))", re.IGNORECASE)
@@ -47,13 +48,18 @@ def measured(case: Case) -> tuple[Rerun, ...]:
     return tuple(run for run in reruns_of(case).scored if place_of(case, run).as_the_rule)
 
 
+def logs_measured(case: Case) -> tuple[tuple[Rerun, Run, Final], ...]:
+    """The same runs with their logs and the line that counts, where the log is still the one hashed."""
+    return tuple((run, *run.log) for run in measured(case) if run.log is not None)
+
+
 def _hardware(case: Case, gpu: str, gpus: int, processes: int) -> list[str]:
     if for_record(case):
         right = bool(_SXM.search(gpu)) and gpus >= WORLD and processes == WORLD
         return [] if right else ["not 8xH100 SXM"]
     claimed = {
         (run.gpu.value if run.gpu is not None else "", run.world_size.value if run.world_size else None)
-        for run in case.submission.support.runs
+        for run in logged_runs(case.submission)
     }
     if (gpu, processes) in claimed and gpu:
         return []

@@ -1,7 +1,7 @@
 """A ledger's entries as runs of one submission.
 
-A run belongs to a submission when it ran the same program (every file but README, submission.json and logs,
-which may be corrected afterwards) in the configuration that the submission states now.
+A run belongs to a submission when it ran the same program (every file but the papers around it, which may be
+corrected afterwards) in the configuration that the submission states now.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from golf_audit.filetree import FILE_CAP, File, FileTree
+from golf_audit.filetree import FILE_CAP, File
 from golf_audit.ledger import Entry, Ledger
 from golf_audit.runconfig.effective import effective
 from golf_audit.submission import Case, Submission
@@ -26,15 +26,37 @@ _PAPERS = re.compile(r"(?:^|/)(?:submission[^/]*\.json|[^/]*\.(?:md|log|out|stdo
 _LOG = re.compile(r"[\w-][\w.-]{0,120}(?:/[\w-][\w.-]{0,120}){0,3}")
 
 
-def program_fingerprint(tree: FileTree) -> str:
-    """sha256 over the files that a run consists of: not the papers around it."""
+def logged_runs(submission: Submission) -> tuple[Run, ...]:
+    """The runs behind the claim; where no log supports it, every run that the folder's logs hold."""
+    measured = (run for log in submission.logs for run in log.runs if run.measured and run.finals)
+    return submission.support.runs or tuple(measured)
+
+
+def claimed_tag(submission: Submission) -> str:
+    """The name of the line that the claim was read from, else of the last result in the folder's logs."""
+    for line in submission.support.lines:
+        return line.final.name
+    finals = [f for run in logged_runs(submission) for f in run.finals if f.stage == "post"]
+    return finals[-1].name if finals else ""
+
+
+def program_files(submission: Submission) -> tuple[File, ...]:
+    """The files that a run consists of. Papers stay outside: README, claims, pictures, and above all logs,
+    from which a program could otherwise print the claimed result."""
+    logs = {log.file for log in submission.logs if any(run.finals or run.measured for run in log.runs)}
+    return tuple(
+        file
+        for path, file in sorted(submission.tree.files.items())
+        if not _PAPERS.search(path) and path not in logs
+    )
+
+
+def program_fingerprint(submission: Submission) -> str:
+    """sha256 over the program's files: it stays when papers around it are corrected."""
     digest = hashlib.sha256()
-    for path in sorted(tree.files):
-        file = tree.files[path]
-        if _PAPERS.search(path) or (path.endswith(".txt") and not file.name.startswith("requirements")):
-            continue
+    for file in program_files(submission):
         body = hashlib.sha256(file.data).hexdigest() if file.data is not None else f"{file.size} {file.oid}"
-        digest.update(f"{path}\0{body}\0".encode("utf-8", errors="surrogatepass"))
+        digest.update(f"{file.path}\0{body}\0".encode("utf-8", errors="surrogatepass"))
     return digest.hexdigest()
 
 
@@ -126,15 +148,15 @@ def reruns_of(case: Case) -> Reruns:
     return runs_in(ledger, case.submission)
 
 
-def runs_in(ledger: Ledger, submission: Submission) -> Reruns:
-    """Every run of this program in this configuration, timed runs only (an instrumented one is none)."""
+def runs_in(ledger: Ledger, submission: Submission, *, instrument: bool = False) -> Reruns:
+    """Every run of this program in this configuration: the timed ones, or the instrumented ones."""
     entries = {entry.n: entry for entry in ledger.entries}
-    program = program_fingerprint(submission.tree)
+    program = program_fingerprint(submission)
     ends = {end.body["start"]: end for end in ledger.of("end")}
     runs, foreign = [], 0
     for start in ledger.of("start"):
         plan = entries.get(start.body["plan"])
-        if plan is None or plan.kind != "plan" or plan.body["instrument"]:
+        if plan is None or plan.kind != "plan" or plan.body["instrument"] != instrument:
             continue
         if not _same_run(plan, submission, program):
             foreign += 1

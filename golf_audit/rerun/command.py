@@ -1,0 +1,105 @@
+"""`golf-audit rerun`: check first, show the plan, ask, run, and hold the claim against the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from golf_audit import registry
+from golf_audit.audit import audit
+from golf_audit.errors import AuditError, InternalError
+from golf_audit.ledger import read_ledger
+from golf_audit.model import Report, Verdict
+from golf_audit.report import rerunpage
+from golf_audit.report.escape import terminal
+from golf_audit.rerun.launch import refuse_without_sandbox
+from golf_audit.rerun.local import AlteredLedger, Place, Told, rerun_here
+from golf_audit.rerun.plan import Launcher, Plan, claimed_seeds, plan_rerun
+from golf_audit.submission import Case, Submission
+
+_CODE = {Verdict.PASS: 0, Verdict.FAIL: 1}
+OPEN, ALTERED = 3, 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for."""
+
+    submission: Submission
+    as_of: dt.date | None
+    seeds: tuple[int, ...]
+    launcher: Launcher
+    ledger: Path
+    data: Path
+    processes: int | None
+    instrument: bool
+    unsafe: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is printed at the end, and the exit code."""
+
+    page: str
+    code: int
+
+
+class CouldNotRun(InternalError):
+    """The run itself could not be made: exit code 4."""
+
+
+def rerun_submission(
+    request: Request, agree: Callable[[str], bool], tell: Callable[[str], None], dry_run: bool = False
+) -> Result:
+    """The whole of it. `agree` is shown the plan and says whether it is carried out."""
+    submission = request.submission
+    case = Case(submission, request.as_of or submission.date)
+    report = audit(case, registry.rules())
+    plan = plan_rerun(
+        case,
+        report,
+        request.seeds or claimed_seeds(submission),
+        launcher=request.launcher,
+        processes=request.processes,
+        instrument=request.instrument,
+    )
+    if not dry_run:
+        refuse_without_sandbox(request.unsafe)
+    if not agree(rerunpage.plan_page(plan)):
+        return Result("" if dry_run else "nothing was run\n", 0 if dry_run else OPEN)
+    place = Place(request.ledger, request.data, not request.unsafe)
+    told = Told(
+        lambda line: tell(terminal(line)),
+        lambda progress: tell(rerunpage.progress_line(progress, plan.expected_s)),
+    )
+    try:
+        _carry_out(plan, place, told)
+    except AlteredLedger as error:
+        return Result(terminal(str(error)) + "\n", ALTERED)
+    except AuditError as error:
+        raise CouldNotRun(str(error)) from error
+    return judged(case, request.ledger)
+
+
+def _carry_out(plan: Plan, place: Place, told: Told) -> None:
+    if plan.launcher == "slurm":
+        raise AuditError("the Slurm launcher is not built yet")
+    rerun_here(plan, place, told)
+
+
+def judged(case: Case, path: Path) -> Result:
+    """The rulings that the ledger speaks to, and S03's as an exit code."""
+    ledger = read_ledger(path)
+    report = audit(
+        Case(case.submission, case.as_of, ledger), registry.pick(rerunpage.MEASURED), restricted=True
+    )
+    return Result(rerunpage.result_page(report, ledger.head), _exit_code(report))
+
+
+def _exit_code(report: Report) -> int:
+    ruling = next((r for r in report.rulings if r.rule.id == "S03"), None)
+    if ruling is None:
+        raise InternalError(f"S03 crashed: {'; '.join(c.error for c in report.crashes)}")
+    return _CODE.get(ruling.verdict, OPEN)

@@ -1,0 +1,272 @@
+"""One program of a stranger on this machine: started in the sandbox, followed, ended with all its processes.
+
+Everything it writes goes to a file of bounded size and is never believed. Without the sandbox (`sandbox`
+False) it runs in a temporary folder with the rights of whoever started us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Literal
+
+from golf_audit.dynamic import watch
+from golf_audit.dynamic.sandbox import Bind, Descriptors, Limits, command, text_file
+from golf_audit.dynamic.seccomp import filter_for
+from golf_audit.errors import AuditError
+
+How = Literal["finished", "failed", "timeout", "memory", "flood", "killed", "interrupted", "not started"]
+TICK = 0.5
+_CHUNK = 1 << 16
+_ERRORS_KEPT = 16_384
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to run: a command line, the folders it sees read only, its whole environment, and its limits."""
+
+    inside: tuple[str, ...]
+    binds: tuple[Bind, ...]
+    environ: Mapping[str, str]
+    seconds: float
+    limits: Limits
+    devices: tuple[str, ...] = ()
+    network: bool = False  # only for installing packages
+    errors_apart: bool = False  # keep stderr out of the output file
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a task ended, after every process of it is dead. `errors` holds the end of an apart stderr."""
+
+    how: How
+    reason: str
+    wall_s: float
+    errors: str = field(default="", repr=False)
+
+
+Tick = Callable[[float], None]
+"""Called about twice a second with the seconds that have passed."""
+
+
+class _Stop(Exception):
+    """The task has to end now."""
+
+    def __init__(self, how: How, reason: str) -> None:
+        super().__init__(reason)
+        self.how, self.reason = how, reason
+
+
+def run_task(task: Task, output: Path, *, sandbox: bool, tick: Tick | None = None) -> Ended:
+    """Run a task, its output into a new file. KeyboardInterrupt ends it and goes on to the caller."""
+    with output.open("xb") as file:
+        return _Running(task, file, sandbox, tick).result()
+
+
+class _Running:
+    """One task while it lasts."""
+
+    def __init__(self, task: Task, file: IO[bytes], sandbox: bool, tick: Tick | None) -> None:
+        self._task, self._file, self._sandbox, self._tick = task, file, sandbox, tick
+        self._began = time.monotonic()
+        self._written = 0
+        self._errors = bytearray()
+        self._status = b""
+        self._first: int | None = None
+
+    def result(self) -> Ended:
+        try:
+            with self._process() as (process, pipes):
+                self._follow(process, pipes)
+            how, reason = self._verdict(process.returncode)
+        except _Stop as stop:
+            how, reason = stop.how, stop.reason
+        errors = bytes(self._errors).decode("utf-8", "replace")
+        return Ended(how, reason, time.monotonic() - self._began, errors)
+
+    @contextlib.contextmanager
+    def _process(self) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, int]]]:
+        """The running process and our ends of its pipes; on the way out everything of it is dead."""
+        with contextlib.ExitStack() as stack:
+            stage = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="golf-audit-")))
+            stage.chmod(0o711)
+            names = ["output", *(["errors"] if self._task.errors_apart else [])]
+            names += ["status"] if self._sandbox else []
+            ours: dict[str, int] = {}
+            theirs: dict[str, int] = {}
+            for name in names:
+                ours[name], theirs[name] = os.pipe()
+                stack.callback(os.close, ours[name])
+            inherited: tuple[int, ...] = ()
+            if self._sandbox:
+                theirs["filter"] = text_file(filter_for() or b"")
+                inherited = (theirs["filter"], theirs["status"])
+            line, environ, folder = self._command(stage, theirs)
+            try:
+                process = subprocess.Popen(
+                    line,
+                    stdin=subprocess.DEVNULL,
+                    stdout=theirs["output"],
+                    stderr=theirs.get("errors", theirs["output"]),
+                    pass_fds=inherited,
+                    env=environ,
+                    cwd=folder,
+                    start_new_session=True,
+                )
+            finally:
+                for descriptor in theirs.values():
+                    os.close(descriptor)
+            try:
+                yield process, ours
+            finally:
+                self._end(process)
+
+    def _command(
+        self, stage: Path, theirs: Mapping[str, int]
+    ) -> tuple[list[str], Mapping[str, str] | None, str]:
+        task = self._task
+        if not self._sandbox:
+            folder = stage / "run"
+            folder.mkdir()
+            return list(_outside(task)), _places(task), str(folder)
+        fds = Descriptors(theirs["filter"], theirs["status"])
+        line = command(
+            task.inside,
+            task.binds,
+            {**task.environ, "TMPDIR": "/tmp"},
+            task.limits,
+            stage=stage,
+            fds=fds,
+            devices=task.devices,
+        )
+        return (_with_network(line) if task.network else line), None, "/"
+
+    def _follow(self, process: subprocess.Popen[bytes], ours: Mapping[str, int]) -> None:
+        """Read until the pipes are closed or the process has ended. Raises _Stop."""
+        next_tick = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            for name, descriptor in ours.items():
+                selector.register(descriptor, selectors.EVENT_READ, name)
+            while selector.get_map():
+                for key, _ in selector.select(TICK):
+                    data = os.read(key.fd, _CHUNK)
+                    if data:
+                        self._take(str(key.data), data)
+                    else:
+                        selector.unregister(key.fd)
+                if time.monotonic() >= next_tick:
+                    self._look(process)
+                    next_tick = time.monotonic() + TICK
+                if process.poll() is not None and not selector.select(0):
+                    return  # a process that detached itself may hold a pipe open: its namespace is dead
+
+    def _take(self, name: str, data: bytes) -> None:
+        if name == "status":
+            self._status = (self._status + data)[:4096]
+            if self._first is None:
+                self._first = _first_process(self._status)
+        elif name == "errors":
+            self._errors += data
+            del self._errors[:-_ERRORS_KEPT]
+        else:
+            self._written += len(data)
+            if self._written > self._task.limits.output:
+                raise _Stop("flood", f"it wrote more than {self._task.limits.output >> 20} MiB of output")
+            try:
+                self._file.write(data)
+                self._file.flush()
+            except OSError as error:
+                raise AuditError(f"cannot write {self._file.name}: {error.strerror}") from error
+
+    def _look(self, process: subprocess.Popen[bytes]) -> None:
+        """Compare with the limits what the task has taken so far."""
+        seconds = time.monotonic() - self._began
+        if self._tick is not None:
+            self._tick(seconds)
+        processes = watch.tree(process.pid)
+        now, limits = watch.taken(processes), self._task.limits
+        if now.processes > limits.processes:
+            raise _Stop("killed", f"more than {limits.processes} processes at one time")
+        if now.resident > limits.memory and watch.proportional(processes) > limits.memory:
+            raise _Stop("memory", f"more than {limits.memory / 2**30:.1f} GiB of memory")
+        if seconds > self._task.seconds:
+            raise _Stop("timeout", f"not at its end after {self._task.seconds:.0f} s")
+
+    def _verdict(self, status: int) -> tuple[How, str]:
+        if status == 0:
+            return "finished", "it came to its end"
+        killed = status - 128 if status > 128 else -status
+        if killed > 0:
+            return "killed", f"ended by signal {killed}"
+        return "failed", f"it ended with status {status}"
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        try:
+            if self._sandbox:
+                watch.end_namespace(process, self._first)
+            else:
+                watch.end_tree(process)
+        finally:
+            if self._first is not None:
+                os.close(self._first)
+                self._first = None
+
+
+def _first_process(status: bytes) -> int | None:
+    """A descriptor for process 1 of the namespace, as bubblewrap reports it; None until it has."""
+    import json
+
+    try:
+        said = json.loads(status.split(b"\n")[0])
+    except ValueError:
+        return None
+    number = said.get("child-pid") if isinstance(said, dict) else None
+    return watch.open_process(number) if isinstance(number, int) and number > 1 else None
+
+
+def _with_network(line: Sequence[str]) -> list[str]:
+    """The same sandbox with the machine's network: for installing packages, before any of them is used."""
+    text = "\0".join(line)
+    if text.count("--unshare-net") != 1:
+        raise AuditError("the sandbox's command line is not as expected; packages are not installed")
+    return text.replace("--unshare-net", "--unshare-ipc").split("\0")  # named twice, which changes nothing
+
+
+def _places(task: Task) -> dict[str, str]:
+    """Without a sandbox the folders stay where they are, and the environment names them."""
+    moved = {bind.inside: str(bind.host) for bind in task.binds}
+    return {name: moved.get(value, value) for name, value in task.environ.items()}
+
+
+def _outside(task: Task) -> Sequence[str]:
+    moved = {bind.inside: str(bind.host) for bind in task.binds}
+    return [moved.get(part, part) for part in task.inside]
+
+
+def refuse_without_sandbox(unsafe: bool) -> None:
+    """Raises AuditError when there is no sandbox, or when the unsafe way is asked for where it is refused."""
+    from golf_audit.dynamic.sandbox import require_sandbox
+
+    if not unsafe:
+        require_sandbox()
+    elif os.environ.get("CI", "").lower() == "true":
+        raise AuditError("--unsafe-no-sandbox is refused when CI=true: a stranger's code would run there")
+
+
+def python() -> str:
+    """The interpreter of the run: that of this environment."""
+    return sys.executable
+
+
+def shell() -> str:
+    """Where sh is."""
+    return shutil.which("sh") or "/bin/sh"

@@ -1,0 +1,103 @@
+"""The run of one seed on this machine: the program copied into the run folder, its command, its log."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+
+from golf_audit.dynamic.sandbox import INSIDE, Bind, Limits
+from golf_audit.rerun.environment import Hardware
+from golf_audit.rerun.launch import Ended, Task, Tick, python, run_task, shell
+from golf_audit.rerun.plan import Plan
+
+PACKAGES = "/golf/packages"
+HOSTS = Path(__file__).parents[1] / "data" / "sandbox_hosts"
+OUTPUT_CAP = 16 << 20
+"""Bytes that a run may write to its output; the largest real log is 2.2 MB."""
+_FILES_CAP = 4 << 20
+# The run's own log files are printed after its output: some scripts tell more there than on the screen.
+_SCRIPT = f"""cp -R "$GOLF_SUBMISSION/." . && {{ [ -e data ] || ln -s "$GOLF_DATA" data; }} &&
+    touch .golf-start || exit 97
+unset GOLF_SUBMISSION GOLF_DATA
+"$@" < /dev/null
+status=$?
+find . -xdev -type f -newer .golf-start \\( -name '*.log' -o -name '*.txt' \\) -size -8192k |
+sort | head -n 8 |
+while IFS= read -r file; do printf '\\n'; head -c {_FILES_CAP} "$file"; done
+exit $status
+"""
+_DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the folders of a run lie on this machine; `packages` only when some were installed."""
+
+    submission: Path
+    data: Path
+    packages: Path | None = None
+
+
+def run_seed(
+    plan: Plan,
+    seed: int,
+    folders: Folders,
+    machine: Hardware,
+    log: Path,
+    *,
+    sandbox: bool,
+    tick: Tick | None = None,
+) -> Ended:
+    """Run one seed; its output is in `log` afterwards, whatever happened."""
+    binds = [Bind(folders.submission, INSIDE.submission), Bind(folders.data.resolve(), INSIDE.data)]
+    binds += [Bind(HOSTS, "/etc/hosts")]  # ranks find each other by the name localhost
+    binds += [Bind(folders.packages, PACKAGES)] if folders.packages is not None else []
+    environ = {**_base(folders.packages is not None), **plan.environ(seed)}
+    environ |= {"GOLF_SUBMISSION": INSIDE.submission, "GOLF_DATA": INSIDE.data}
+    task = Task(
+        inside=(shell(), "-c", _SCRIPT, "sh", *plan.command(seed, python())),
+        binds=tuple(binds),
+        environ=environ,
+        seconds=plan.limit_s,
+        limits=_limits(machine),
+        devices=_devices(machine),
+    )
+    return run_task(task, log, sandbox=sandbox, tick=tick)
+
+
+def _base(packages: bool) -> dict[str, str]:
+    """What every run finds in its environment."""
+    path = f"{Path(python()).parent}:/usr/local/cuda/bin:/usr/local/bin:/usr/bin:/bin"
+    found = {
+        "PATH": path,
+        "HOME": "/tmp",
+        "USER": "golf",
+        "LOGNAME": "golf",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "NCCL_SOCKET_IFNAME": "lo",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return {**found, "PYTHONPATH": PACKAGES} if packages else found
+
+
+def _limits(machine: Hardware) -> Limits:
+    """Nearly all of the machine: nothing else runs on it. Memory file systems take only what is used."""
+    memory = int(0.9 * machine.memory)
+    return Limits(
+        memory=memory,
+        processes=4096,
+        threads=65_536,
+        temp=memory // 4,
+        shared=memory // 4,
+        work=memory // 4,
+        output=OUTPUT_CAP,
+    )
+
+
+def _devices(machine: Hardware) -> tuple[str, ...]:
+    """The device nodes of the GPUs, where there are any."""
+    if not machine.gpus:
+        return ()
+    return tuple(sorted(path for pattern in _DEVICES for path in glob.glob(pattern)))
