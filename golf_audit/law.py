@@ -162,6 +162,10 @@ SCORE_FIRST = _readme(
     PAID_PREFIX,
 )
 """Before 2026-03-20 the README said: you can't train on the validation set before you evaluate on it."""
+CAUSAL = _readme(
+    "Model Craft Challenge",
+    "evaluated by compression on the validation set: a token is coded from those before it",
+)
 LAST_EPOCH = _organiser(
     "#568 (2026-03-24), #677 (2026-03-27)",
     "the score of a later adaptation epoch is a score after training on the same tokens",

@@ -14,6 +14,7 @@ from golf_audit.claims import Claims, read_claims
 from golf_audit.filetree import FileTree
 from golf_audit.ledger import Ledger
 from golf_audit.model import Fault, Head, Track
+from golf_audit.observation import Observation
 from golf_audit.runconfig import RunConfig, resolve
 from golf_audit.source import Sources, read_sources
 from golf_audit.static import predict
@@ -93,3 +94,4 @@ class Case:
     submission: Submission
     as_of: dt.date
     ledger: Ledger | None = None  # reruns, when a ledger was given
+    observation: Observation | None = None  # of a run in miniature, when one was made

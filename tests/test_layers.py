@@ -41,7 +41,7 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     (
         *("golf_audit.pullrequest", "golf_audit.load", "golf_audit.unpack", "golf_audit.awaiting"),
-        *("golf_audit.premises", "golf_audit.margin", "golf_audit.reruns"),
+        *("golf_audit.premises", "golf_audit.margin", "golf_audit.reruns", "golf_audit.joining"),
     ),
     ("golf_audit.rules",),
     ("golf_audit.registry", "golf_audit.audit", "golf_audit.outcome"),

@@ -16,7 +16,7 @@ from golf_audit.dynamic.ledger import Ledger
 from golf_audit.dynamic.messages import Change, Gradient, Message, Print, Read, Score, Site, Start, Step
 from golf_audit.model import Where
 from golf_audit.observation import Result, Spans
-from golf_audit.timeline import Adapt, Event, Gap, Origin, Region, Report, Stream, Timeline
+from golf_audit.timeline import Adapt, Call, Event, Gap, Origin, Region, Report, Stream, Timeline
 from golf_audit.timeline import Read as Opened
 from golf_audit.timeline import Score as Scored
 from golf_audit.trainlog import Final, results_of
@@ -222,8 +222,19 @@ class _Builder:
             both = _union(last.region.spans or (), region.spans or ())
             self._events[-1] = replace(last, region=replace(region, spans=both))
             return
+        stepped = (Call("step", self._where(site)),) if site[1] else ()
         self._events.append(
-            Adapt(self._next, where, (), (), (), parameters=named, region=region, kind=kind, scratch=scratch)
+            Adapt(
+                self._next,
+                where,
+                stepped,
+                (),
+                (),
+                parameters=named,
+                region=region,
+                kind=kind,
+                scratch=scratch,
+            )
         )
 
     def _report(self, message: Print) -> None:

@@ -15,7 +15,7 @@ from golf_audit.jsontext import Document
 from golf_audit.model import Where
 from golf_audit.observation.model import Observation, Outcome, Result, Spans, Tried, Word
 from golf_audit.schema import problems
-from golf_audit.timeline import Adapt, Event, Gap, Origin, Read, Region, Report, Score, Stream, Timeline
+from golf_audit.timeline import Adapt, Call, Event, Gap, Origin, Read, Region, Report, Score, Stream, Timeline
 
 SCHEMA = "golf-audit/timeline/1"
 MAX_BYTES = 64 << 20
@@ -158,6 +158,7 @@ def _event(event: Event) -> Object:
             "stream": event.region.stream.name.lower(),
             "targets": _spans(event.region),
             "scratch": event.scratch,
+            "step": _where(event.path[0].where) if event.path else None,
         }
     assert isinstance(event, Report), "the observed timeline holds no other kind"
     return {**made, "tag": event.tag, "value": event.value, "scores": sorted(event.scores)}
@@ -174,10 +175,11 @@ def _to_event(raw: Object) -> Event:
         return Score(number, where, (), (), (), region=region, model=raw["model"], state=frozenset())
     if kind == "adapt":
         region = Region(_STREAMS[raw["stream"]], spans=_to_spans(raw["targets"]))
+        step = _to_where(raw["step"])
         return Adapt(
             number,
             where,
-            (),
+            (Call("step", step),) if step is not None else (),
             (),
             (),
             parameters=raw["parameters"],

@@ -15,6 +15,8 @@ from golf_audit.static.values import Blend, Dep, Lost, Sc, Sel, Taint, Tok
 from golf_audit.support import Support
 from golf_audit.timeline import Event, Gap, Origin, Region, Report, Score, Stream, Timeline
 
+NO_PRINT = "no print of the program writes the claimed line"
+UNTRACED = "the claimed number could not be traced to losses of validation targets"
 NO_LOG = "no log line stands behind the claim, so the claimed number cannot be tied to a print"
 
 
@@ -84,7 +86,7 @@ def _timeline(run: Interpreter, found: Match | None, logged: bool) -> Timeline:
     if run.stopped:
         gaps.append(Gap(run.stopped, None, behind_report=True))
     if found is None:
-        reason = "no print of the program writes the claimed line" if logged else NO_LOG
+        reason = NO_PRINT if logged else NO_LOG
         gaps.append(Gap(reason, None, behind_report=True))
         found = _fallback(run)
     events = list(run.events)
@@ -161,7 +163,7 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
     if not scores:
         gaps.append(
             Gap(
-                "the claimed number could not be traced to losses of validation targets",
+                UNTRACED,
                 found.printed.where,
                 behind_report=True,
             )

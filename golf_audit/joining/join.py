@@ -1,0 +1,91 @@
+"""One rule's assessment of what was read, joined with what was run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from golf_audit.joining.seen import Seen, Violation, seen
+from golf_audit.joining.settle import obstacles
+from golf_audit.model import Assessment, Certainty, Cite, Evidence, Finding, Kind, Precedent, Unmet
+from golf_audit.submission import Case
+
+FULL = "golf-audit trace FOLDER --probes full"
+
+
+def joined(
+    case: Case,
+    rule: str,
+    read: Assessment,
+    law: Cite,
+    to_change: str = "",
+    precedents: tuple[Precedent, ...] = (),
+) -> Assessment:
+    """The assessment of both engines; the one that was read when nothing was run."""
+    if case.observation is None:
+        return read
+    run = seen(case, rule)
+    if run.violations:
+        return _violated(read, run, law, to_change, precedents)
+    if not run.clean:
+        return _silent(read, run)
+    if any(f.certainty is Certainty.SHOWN or f.proof for f in read.findings):
+        return _contradicted(read, run)
+    return _clean(case, read, run)
+
+
+def _violated(
+    read: Assessment, run: Seen, law: Cite, to_change: str, precedents: tuple[Precedent, ...]
+) -> Assessment:
+    """An observed violation stands, whatever was read."""
+    findings = tuple(_finding(v, law, to_change, precedents) for v in run.violations)
+    return replace(
+        read, findings=(*findings, *read.findings), notes=(*read.notes, *run.notes), not_applicable=""
+    )
+
+
+def _finding(violation: Violation, law: Cite, to_change: str, precedents: tuple[Precedent, ...]) -> Finding:
+    certainty = Certainty.SHOWN if violation.sure else Certainty.LIKELY
+    return Finding(violation.says, certainty, law, violation.evidence, to_change, precedents)
+
+
+def _silent(read: Assessment, run: Seen) -> Assessment:
+    """The run does not speak: what was read stays, and a rule that waited for it says why."""
+    notes = (*read.notes, *run.notes, *(Evidence(Kind.TRACE, says) for says in run.missing))
+    if any(u.awaits is not None for u in read.unmet) and (run.missing or run.notes):
+        says = run.missing or tuple(e.says for e in run.notes)
+        return replace(read, unmet=tuple(Unmet(s, FULL) for s in says), notes=(*read.notes, *run.notes))
+    return replace(read, notes=notes)
+
+
+def _contradicted(read: Assessment, run: Seen) -> Assessment:
+    """A predicted violation that the run does not show: both are told, and a person has to look."""
+    shown = Evidence(Kind.TRACE, f"the run in miniature does not show it: {run.clean}")
+    findings = tuple(
+        replace(
+            f,
+            message=f"{f.message}; the run in miniature does not show it",
+            certainty=Certainty.LIKELY if f.certainty is Certainty.SHOWN else f.certainty,
+            evidence=(*f.evidence, shown),
+            proof=False,
+        )
+        for f in read.findings
+    )
+    return replace(read, findings=findings, notes=(*read.notes, *run.notes))
+
+
+def _clean(case: Case, read: Assessment, run: Seen) -> Assessment:
+    """The run speaks for the submission; it settles what was open only where nothing stands in the way."""
+    basis = (*read.basis, Evidence(Kind.TRACE, f"the run in miniature: {run.clean}"))
+    noted = replace(read, notes=(*read.notes, *run.notes), basis=basis)
+    if not read.unmet and not read.findings:
+        return noted
+    standing = obstacles(case)
+    if standing:
+        unmet = tuple(u for u in read.unmet if u.awaits is None)
+        more = tuple(Unmet(f"the run shows no violation, but {says}", FULL) for says in standing)
+        return replace(noted, unmet=(*unmet, *more))
+    doubts = tuple(
+        Evidence(Kind.TRACE, f"read as possible and not seen in the run: {f.message}") for f in read.findings
+    )
+    settled = Evidence(Kind.TRACE, f"settled by the run in miniature: {run.clean}")
+    return replace(noted, findings=(), unmet=(), notes=(*noted.notes, *doubts), basis=(settled, *read.basis))

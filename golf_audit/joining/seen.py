@@ -1,0 +1,263 @@
+"""What one trace says about one rule: violations with their evidence, or that nothing showed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from golf_audit.model import Evidence, Kind, Where
+from golf_audit.observation import Observation, Outcome, Result, Spans, Word
+from golf_audit.static.leaks import leaks
+from golf_audit.submission import Case
+from golf_audit.timeline import Adapt, Event, Overlap, Score, Stream
+
+E = TypeVar("E", bound=Event)
+
+INFLUENCE = frozenset({"M01", "T01"})
+"""Rules whose probes change later tokens and look at earlier scores."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Something that the run shows. `sure` is False where another explanation is left."""
+
+    says: str
+    evidence: tuple[Evidence, ...]
+    sure: bool = True
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`clean`: why the run speaks for the submission (empty: it does not). `missing`: why it cannot speak."""
+
+    violations: tuple[Violation, ...] = ()
+    clean: str = ""
+    notes: tuple[Evidence, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def seen(case: Case, rule: str) -> Seen:
+    """The run's word on one rule. The case holds an observation."""
+    observation = case.observation
+    assert observation is not None
+    silent = _silent(observation)
+    if silent:
+        return Seen(missing=(silent,))
+    return _READERS.get(rule, _by_outcomes)(case, observation, rule)
+
+
+def _silent(observation: Observation) -> str:
+    """Why the run says nothing of the claimed number; empty when it does."""
+    if observation.ending != "ok":
+        return f"the run in miniature did not come to its end: {observation.reason}"
+    result = observation.result
+    if result is None:
+        names = ", ".join(observation.not_produced[:3])
+        return f"the run in miniature did not print the claimed result{f' ({names})' if names else ''}"
+    if not result.attested:
+        return f"the claimed number is not attested by the run: {result.why}"
+    return ""
+
+
+def _by_outcomes(case: Case, observation: Observation, rule: str) -> Seen:
+    """The words of the probes that answer this rule's question."""
+    outcomes = observation.about(rule)
+    violations = tuple(Violation(o.says, _evidence(case, o)) for o in outcomes if o.word is Word.VIOLATION)
+    notes = tuple(e for o in outcomes if o.word is Word.NOTE for e in _evidence(case, o)[:1])
+    void = tuple(f"{o.probe}: {o.says}" for o in outcomes if o.word is Word.VOID)
+    clean = [o for o in outcomes if o.word is Word.CLEAN]
+    says = "; ".join(dict.fromkeys(o.says for o in clean)) if clean and not violations and not void else ""
+    return Seen(violations, says, notes, void)
+
+
+def _evidence(case: Case, outcome: Outcome) -> tuple[Evidence, ...]:
+    figures = ", ".join(f"{name} {value:g}" for name, value in outcome.figures)
+    first = Evidence(Kind.TRACE, f"{outcome.probe}: {outcome.says}" + (f" ({figures})" if figures else ""))
+    places = [_place(case, place) for place in outcome.places]
+    return (first, *(Evidence(Kind.TRACE, "here", place) for place in places if place is not None))
+
+
+def _place(case: Case, place: str) -> Where | None:
+    name, _, line = place.rpartition(":")
+    if not line.isdecimal() or not int(line):
+        return None
+    return quoted(case, Where(name, int(line)))
+
+
+def quoted(case: Case, where: Where) -> Where:
+    """A place of the run with the submission's own line; the innermost layer for places in unpacked text."""
+    module = case.submission.sources.modules.get(where.file)
+    if module is None or where.line is None or where.layer >= len(module.layers):
+        return where
+    return module.layers[where.layer].at(where.line)
+
+
+def influence(observation: Observation) -> Word | None:
+    """Whether changing later tokens changed earlier scores of the claimed number; None: not tried."""
+    words = {o.word for rule in INFLUENCE for o in observation.about(rule)}
+    return next((w for w in (Word.VIOLATION, Word.VOID, Word.CLEAN) if w in words), None)
+
+
+def share(result: Result, found: Spans) -> str:
+    """How many of the targets, in words."""
+    count = sum(stop - start for start, stop in found)
+    return f"{count:,} of {result.targets:,} targets"
+
+
+def _owner(case: Case, observation: Observation) -> str:
+    """Whose violation late scores are: what was read decides, else what the run shows (CATALOGUE: one
+    violation is one rule's)."""
+    predicted = {k.kind.value for k in leaks(case.submission.timeline) if k.overlap is Overlap.SHOWN}
+    if len(predicted) == 1:
+        return predicted.pop()
+    adapts, scores = _late_events(observation)
+    if adapts and all(a.scratch for a in adapts):
+        return "Q03"
+    if {a.where for a in adapts} >= {s.where for s in scores}:
+        return "T02"  # the loss that is counted is the one that is trained on, in an earlier round too
+    return "T01"
+
+
+def _late_events(observation: Observation) -> tuple[list[Adapt], list[Score]]:
+    """The adaptations on tokens that the claimed number counts later, and those scores."""
+    adapts: dict[int, Adapt] = {}
+    scores: dict[int, Score] = {}
+    for score, adapt, _ in observation.timeline.adapted_before_score():
+        if adapt.region.stream is Stream.VAL:
+            adapts.setdefault(adapt.id, adapt)
+            scores.setdefault(score.id, score)
+    return list(adapts.values()), list(scores.values())
+
+
+def _order(case: Case, observation: Observation, rule: str) -> Seen:
+    """T01, T02, Q03: counted scores whose positions had a gradient before."""
+    result = observation.result
+    assert result is not None
+    if not result.late:
+        return Seen(clean=f"no counted target had a gradient before its score ({result.targets:,} targets)")
+    moved = influence(observation)
+    if moved is Word.CLEAN:
+        says = (
+            f"{share(result, result.late)} were in a gradient before their score, and changing what comes "
+            "later changes no earlier score"
+        )
+        return Seen(clean=says, notes=(Evidence(Kind.TRACE, says + " (V05)"),))
+    owner = _owner(case, observation)
+    if owner != rule:
+        return Seen(
+            notes=(Evidence(Kind.TRACE, f"scores after gradients on their own targets: see {owner}"),)
+        )
+    return Seen((_late(case, observation, result, sure=moved is Word.VIOLATION),))
+
+
+def _late(case: Case, observation: Observation, result: Result, *, sure: bool) -> Violation:
+    adapts, scores = _late_events(observation)
+    says = (
+        f"in the run {share(result, result.late)} of the claimed number were scored after a gradient on them "
+        "had changed the model"
+    )
+    evidence = [Evidence(Kind.TRACE, f'"{result.text[:100]}": {share(result, result.late)} late')]
+    evidence += [
+        Evidence(Kind.TRACE, f"{a.parameters} learns from them here", quoted(case, a.where))
+        for a in first_places(adapts)
+    ]
+    evidence += [
+        Evidence(Kind.TRACE, "and they are scored here", quoted(case, s.where)) for s in first_places(scores)
+    ]
+    for outcome in observation.about("M01"):
+        if outcome.word is Word.VIOLATION:
+            evidence += _evidence(case, outcome)
+    return Violation(says, tuple(evidence), sure)
+
+
+def first_places(events: Iterable[E]) -> list[E]:
+    """The first event of every place, three at most."""
+    places: dict[Where, E] = {}
+    for event in events:
+        places.setdefault(event.where, event)
+    return list(places.values())[:3]
+
+
+def _passes(case: Case, observation: Observation, rule: str) -> Seen:
+    """P01: every target once. Repeats in the last window, or less than one missing at the end, are noted."""
+    result = observation.result
+    assert result is not None
+    end, window = result.targets + 1, max(result.window, 1)
+    repeated = tuple(s for s in result.repeated if s[0] < end - window)
+    missing = tuple(s for s in result.missing if s[0] < end - window)
+    notes = []
+    for what, found in (("counted more than once", result.repeated), ("not counted", result.missing)):
+        if found:
+            says = f"{share(result, found)} are {what}, all within the last {window} (one window)"
+            notes.append(Evidence(Kind.TRACE, says))
+    if repeated:
+        says = f"the claimed number counts {share(result, repeated)} more than once"
+        return Seen((Violation(says, _counted(case, observation, result, says)),))
+    if missing:
+        says = f"the claimed number leaves {share(result, missing)} out"
+        return Seen((Violation(says, _counted(case, observation, result, says), sure=False),))
+    owner = _owner(case, observation) if result.late and influence(observation) is not Word.CLEAN else ""
+    if owner == "P01":
+        return Seen((_late(case, observation, result, sure=influence(observation) is Word.VIOLATION),))
+    return Seen(
+        clean=f"the claimed number counts each of {result.targets:,} targets once", notes=tuple(notes)
+    )
+
+
+def _counted(case: Case, observation: Observation, result: Result, says: str) -> tuple[Evidence, ...]:
+    report = observation.timeline.by_id[result.event]
+    return (
+        Evidence(Kind.TRACE, f"{result.rows:,} scores over {result.targets:,} targets"),
+        Evidence(Kind.TRACE, "printed here", quoted(case, report.where)),
+    )
+
+
+def _from_scores(case: Case, observation: Observation, rule: str) -> Seen:
+    """P03: an attested number is computed from scores."""
+    result = observation.result
+    assert result is not None
+    return Seen(clean=f"the mean of {result.rows:,} losses gives the printed number, to its digits")
+
+
+def _future(case: Case, observation: Observation, rule: str) -> Seen:
+    """M01: a leak that runs through gradients is the order rules' business."""
+    found = _by_outcomes(case, observation, rule)
+    result = observation.result
+    assert result is not None
+    if found.violations and result.late:
+        owner = _owner(case, observation)
+        says = f"earlier scores depend on later tokens through adaptation: see {owner}"
+        return Seen(notes=(Evidence(Kind.TRACE, says),), missing=(says,))
+    return found
+
+
+def _warm_up(case: Case, observation: Observation, rule: str) -> Seen:
+    """V05: gradients before the score without influence on it: state that was thrown away."""
+    result = observation.result
+    assert result is not None
+    if result.late and influence(observation) is Word.CLEAN:
+        says = (
+            f"{share(result, result.late)} were trained on before their score; the state did not last: "
+            "changing what comes later changes no earlier score"
+        )
+        adapts, _ = _late_events(observation)
+        places = [
+            Evidence(Kind.TRACE, f"{a.parameters} learns here", quoted(case, a.where))
+            for a in first_places(adapts)
+        ]
+        return Seen((Violation(says, (Evidence(Kind.TRACE, says), *places)),))
+    if result.late:
+        return Seen()
+    return Seen(clean="no gradient on a validation target came before its score")
+
+
+_READERS: Mapping[str, Callable[[Case, Observation, str], Seen]] = {
+    "T01": _order,
+    "T02": _order,
+    "Q03": _order,
+    "P01": _passes,
+    "P03": _from_scores,
+    "M01": _future,
+    "V05": _warm_up,
+}

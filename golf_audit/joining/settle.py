@@ -1,0 +1,89 @@
+"""When a clean run may settle what reading left open: never on the run's word alone.
+
+The number is attested; a check without hooks agrees; the miniature ran the declared configuration; and every
+branch of which reading does not know the side, and whose sides differ in the Score or Adapt events behind the
+number, was seen to be taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from golf_audit.model import Where
+from golf_audit.observation import Observation, Word
+from golf_audit.static.predict import NO_PRINT, UNTRACED
+from golf_audit.submission import Case
+from golf_audit.timeline import SOMETIMES, Adapt, Event, Gap, Stream, Timeline
+
+HOOK_FREE = "prefix"
+"""Probes of this name compute prefix losses from printed numbers alone."""
+_RUN_SETTLES = frozenset({NO_PRINT, UNTRACED})
+_RANK_OR_STOP = re.compile(
+    r"(local_)?rank|world_size|is_master|master_process|is_main(_process)?|distributed|ddp"
+    r"|stop_after(_step)?|reached_cap|max_wallclock\w*|last_step",
+    re.IGNORECASE,
+)
+_WORDS = frozenset(
+    {
+        *("not", "and", "or", "is", "in", "None", "True", "False"),
+        *("self", "args", "h", "hp", "hyperparameters"),
+    }
+)
+
+
+def obstacles(case: Case) -> tuple[str, ...]:
+    """Why a clean run does not settle what was left open; empty when it does."""
+    observation = case.observation
+    assert observation is not None
+    found = []
+    if not any(o.word is Word.CLEAN and o.probe.startswith(HOOK_FREE) for o in observation.outcomes):
+        found.append("the run was not checked without hooks (golf-audit trace --probes full)")
+    if not case.submission.support.lines:
+        found.append("no log line stands behind the claim")
+    found += [f"the miniature is not the declared run: {problem}" for problem in observation.problems[:2]]
+    found += [_sentence(case, gap.reason, gap.where) for gap in _unseen_gaps(case.submission.timeline)]
+    found += list(dict.fromkeys(untaken(case.submission.timeline, observation)))
+    return tuple(found)
+
+
+def _unseen_gaps(timeline: Timeline) -> list[Gap]:
+    return [gap for gap in timeline.blocking_gaps() if gap.reason not in _RUN_SETTLES]
+
+
+def _sentence(case: Case, reason: str, where: Where | None) -> str:
+    place = f" ({where.file}, line {where.line})" if where is not None and where.line else ""
+    return f"reading stopped at {reason}{place}, so branches behind it are not known"
+
+
+def untaken(timeline: Timeline, observation: Observation) -> Iterator[str]:
+    """Branches of unknown side with scores or adaptations behind the number that the run never entered."""
+    places = {(e.where.file, e.where.layer, e.where.line) for e in observation.timeline.events}
+    places |= {
+        (call.where.file, call.where.layer, call.where.line)
+        for event in observation.timeline.events
+        for call in event.path
+    }
+    for event in behind_number(timeline):
+        unknown = [c for c in event.conditions if not c.startswith(SOMETIMES) and not _resolved(c)]
+        if not unknown:
+            continue
+        where = event.where
+        if (where.file, where.layer, where.line) not in places:
+            yield f"the branch `{unknown[-1]}` (line {where.line}) was not seen to be taken in the run"
+
+
+def behind_number(timeline: Timeline) -> Iterator[Event]:
+    """The scores behind the claimed number and the adaptations on validation tokens that they depend on."""
+    for score in timeline.scores():
+        yield score
+        for number in sorted(score.state):
+            event = timeline.by_id.get(number)
+            if isinstance(event, Adapt) and event.region.stream is Stream.VAL:
+                yield event
+
+
+def _resolved(condition: str) -> bool:
+    """The rank and the training stop are outside what a configuration says and inside what a run is."""
+    names = set(re.findall(r"[A-Za-z_]\w*", condition)) - _WORDS
+    return bool(names) and all(_RANK_OR_STOP.fullmatch(name) for name in names)
