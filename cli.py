@@ -21,6 +21,7 @@ from golf_audit.errors import AuditError, InternalError
 if TYPE_CHECKING:
     from golf_audit.ledger import Ledger
     from golf_audit.model import Report
+    from golf_audit.observation import Observation
     from golf_audit.submission import Submission
 
 FORMATS = ("text", "json", "markdown", "sarif", "github")
@@ -115,6 +116,27 @@ def _render(
     return renderers[form](reports, require_run=require_run)
 
 
+def _observations(
+    submissions: Sequence[Submission], traces: Sequence[Path], dynamic: bool
+) -> dict[str, Observation]:
+    """What was run of these submissions, by their fingerprints."""
+    from golf_audit import observation
+
+    if dynamic:
+        from golf_audit.dynamic.command import observe, plan
+
+        how = plan("full", "cpu", False)
+        return {s.head.fingerprint: observe(s, how) for s in submissions}
+    known = {s.head.fingerprint for s in submissions}
+    found = {}
+    for path in traces:
+        seen = observation.read(path)
+        if seen.fingerprint not in known:
+            raise AuditError(f"{path} was made of another folder, or of another state of it: trace it again")
+        found[seen.fingerprint] = seen
+    return found
+
+
 _source_options = (
     click.option("--repo", type=click.Path(path_type=Path), help="A git clone; no work tree is needed."),
     click.option("--pr", type=click.IntRange(min=1), help="The pull request to read from --repo."),
@@ -160,6 +182,8 @@ def _with(options: Sequence[Callable[[Function], Function]]) -> Callable[[Functi
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="FOLDER...")
 @_with(_source_options)
 @_ledger_option
+@click.option("--trace", "traces", multiple=True, type=click.Path(path_type=Path), help="What `trace` wrote.")
+@click.option("--dynamic", is_flag=True, help="Run `trace --probes full` first.")
 @click.option("--rule", "rule_ids", multiple=True, metavar="ID", help="Only this rule or family; repeatable.")
 @click.option("--strict", is_flag=True, help="Exit 1 instead of 3 when something is open.")
 @click.option("--exit-zero", is_flag=True, help="Report only: exit 0 unless the tool itself failed.")
@@ -175,6 +199,8 @@ def check(
     ref: str | None,
     as_of: dt.date | None,
     ledger_path: Path | None,
+    traces: tuple[Path, ...],
+    dynamic: bool,
     rule_ids: tuple[str, ...],
     strict: bool,
     exit_zero: bool,
@@ -192,6 +218,8 @@ def check(
 
     if strict and exit_zero:
         raise click.UsageError("--strict and --exit-zero contradict each other")
+    if traces and dynamic:
+        raise click.UsageError("give --trace or --dynamic, not both")
     if timeout is not None:
         from golf_audit.parsing import set_deadline
 
@@ -199,7 +227,8 @@ def check(
     rules = registry.pick(rule_ids)
     submissions = _load(folders, repo, pr, ref)
     book = _read_ledger(ledger_path)
-    cases = [Case(s, as_of or s.date, book) for s in submissions]
+    seen = _observations(submissions, traces, dynamic)
+    cases = [Case(s, as_of or s.date, book, seen.get(s.head.fingerprint)) for s in submissions]
     reports = [audit(case, rules, restricted=bool(rule_ids)) for case in cases]
     words = {"verbose": verbose, "strict": strict, "exit_zero": exit_zero}
     _write(_render(reports, form, output, require_run, **words), output)
@@ -207,6 +236,51 @@ def check(
     if book is not None and book.problems and code != TOOL_FAILED:
         code = 1  # an altered ledger is nobody's evidence
     sys.exit(code if not exit_zero or code == TOOL_FAILED else 0)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@_with(_source_options[:3])
+@click.option("--probes", type=click.Choice(("quick", "full")), default="quick", show_default=True)
+@click.option("--device", type=click.Choice(("cpu", "cuda")), default="cpu", show_default=True)
+@click.option(
+    *("--output", "-o"),
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("golf-audit-trace.json"),
+    show_default=True,
+)
+@click.option("--unsafe-no-sandbox", "unsafe", is_flag=True, help="Run strangers' code with all your rights.")
+def trace(
+    folder: Path | None,
+    repo: Path | None,
+    pr: int | None,
+    ref: str | None,
+    probes: str,
+    device: str,
+    output: Path,
+    unsafe: bool,
+) -> None:
+    """Run a submission, unmodified, in miniature: what was scored and adapted on, in which order.
+
+    Needs Linux, bubblewrap and the packages of the extra `run`; no GPU. Writes a trace for
+    `golf-audit check --trace` and prints what it shows. Exit code 4 when the submission did not run."""
+    from golf_audit import observation
+    from golf_audit.dynamic.command import observe, plan
+    from golf_audit.report import traced
+
+    how = plan(probes, device, unsafe)
+    submissions = _load((folder,) if folder else (), repo, pr, ref)
+    if not submissions:
+        click.echo("no submission in this pull request")
+    ran = True
+    for submission in submissions:
+        seen = observe(submission, how)
+        several = len(submissions) > 1
+        file = output.with_stem(f"{output.stem}-{submission.name}") if several else output
+        _write(observation.to_json(seen), file)
+        _write(traced.summary(seen, str(file)), None)
+        ran = ran and seen.ending == "ok"
+    sys.exit(0 if ran else TOOL_FAILED)
 
 
 @cli.command()

@@ -162,6 +162,12 @@ SCORE_FIRST = _readme(
     PAID_PREFIX,
 )
 """Before 2026-03-20 the README said: you can't train on the validation set before you evaluate on it."""
+FORWARDS = Cite(
+    Authority.COMMUNITY,
+    "#2143, #1787",
+    "a training and a test-time forward that differ make adaptation learn another model than is scored",
+    dt.date(2026, 4, 23),
+)
 CAUSAL = _readme(
     "Model Craft Challenge",
     "evaluated by compression on the validation set: a token is coded from those before it",

@@ -6,12 +6,20 @@ Blind  Scripts with a single forward have nothing to compare.
 """
 
 from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.joining import joined
+from golf_audit.law import FORWARDS
+from golf_audit.model import Assessment, Awaits, Rule, Severity
+from golf_audit.submission import Case
+
+
+def check(case: Case) -> Assessment:
+    return joined(case, "M03", awaits(Awaits.TRACE)(case), FORWARDS)
+
 
 RULE = Rule(
     id="M03",
     doc=__doc__,
     severity=Severity.ADVISORY,
     evidence="X",
-    check=awaits(Awaits.TRACE),
+    check=check,
 )

@@ -8,6 +8,7 @@ Look   Count the scores of each position behind the reported number. Missing les
 Blind  Diagnostic evaluations before the reported one are normal and do not count.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import ONE_PASS
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, certainty, place, premises, witness
@@ -30,7 +31,8 @@ def check(case: Case) -> Assessment:
         _finding(case, x.score, x.adapt, x.overlap) for x in leaks(timeline) if x.kind is Kind.RESCORE
     ]
     findings += [_finding(case, x.score, x.table, x.overlap) for x in rescored(timeline)]
-    return Assessment(tuple(findings), premises(case), (), basis(case))
+    read = Assessment(tuple(findings), premises(case), (), basis(case))
+    return joined(case, "P01", read, ONE_PASS, precedents=PRECEDENTS)
 
 
 def _finding(case: Case, score: Score, adapt: Adapt, overlap: Overlap) -> Finding:

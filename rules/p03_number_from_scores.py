@@ -7,6 +7,7 @@ Blind  Numbers that leave the process and come back (files, subprocesses) are fo
        as they can be read.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import COMPUTED
 from golf_audit.model import Assessment, Certainty, Evidence, Example, Finding, Kind, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, premises
@@ -28,7 +29,7 @@ def check(case: Case) -> Assessment:
                 "print what the evaluation computes",
             ),
         )
-    return Assessment(findings, premises(case), (), basis(case))
+    return joined(case, "P03", Assessment(findings, premises(case), (), basis(case)), COMPUTED)
 
 
 RULE = Rule(

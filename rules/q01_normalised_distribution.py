@@ -10,7 +10,8 @@ Look   The reported score must come from a softmax over the whole vocabulary, or
 Blind  Whether native code normalises is seen by a run only.
 """
 
-from golf_audit.law import CACHES_UNRULED, NORMALISED
+from golf_audit.joining import joined
+from golf_audit.law import CACHES_UNRULED, NORMALISED, disputed
 from golf_audit.model import (
     Assessment,
     Certainty,
@@ -40,7 +41,7 @@ def check(case: Case) -> Assessment:
     timeline = case.submission.timeline
     mixed = {score.where: score for score in reversed(timeline.scores()) if _tables(timeline, score)}
     findings = tuple(_finding(case, score) for score in mixed.values())
-    return Assessment(findings, premises(case), (), basis(case))
+    return joined(case, "Q01", Assessment(findings, premises(case), (), basis(case)), disputed(NORMALISED))
 
 
 def _tables(timeline: Timeline, score: Score) -> list[Adapt]:

@@ -7,6 +7,7 @@ Look   Tensors created inside the scoring loop, optimised on its tokens and disc
 Blind  Masks that separate context from scored positions are compared by the run only.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import SCRATCH_UNRULED
 from golf_audit.model import Assessment, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, certainty, place, premises, witness
@@ -27,8 +28,10 @@ def check(case: Case) -> Assessment:
     findings = tuple(_finding(case, leak) for leak in found if leak.kind is Kind.SCRATCH)
     unmet = premises(case)
     if not findings and not unmet and not _scratch(timeline):
-        return Assessment(not_applicable="nothing made for a batch is optimised behind the claimed number")
-    return Assessment(findings, unmet, (), basis(case))
+        read = Assessment(not_applicable="nothing made for a batch is optimised behind the claimed number")
+    else:
+        read = Assessment(findings, unmet, (), basis(case))
+    return joined(case, "Q03", read, SCRATCH_UNRULED, precedents=PRECEDENTS)
 
 
 def _scratch(timeline: Timeline) -> bool:

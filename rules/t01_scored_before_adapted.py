@@ -10,6 +10,7 @@ Look   Follow the events behind the reported number: for each score, no paramete
 Blind  State that is kept outside the process; native code that the static reading cannot enter.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import SCORE_FIRST
 from golf_audit.model import Assessment, Evidence, Example, Finding, Kind, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, certainty, conditions_of, place, premises, witness
@@ -33,6 +34,8 @@ PRECEDENTS = (
     Precedent(1413, "accepted"),
 )
 
+TO_CHANGE = "score each chunk, add it to the sums, and only then train on it (#549, #1413)"
+
 
 def check(case: Case) -> Assessment:
     found = leaks(case.submission.timeline)
@@ -42,7 +45,8 @@ def check(case: Case) -> Assessment:
         Evidence(Kind.COMPUTED, f"adaptation and scores meet in another way: see {rule}")
         for rule in sorted(others)
     )
-    return Assessment(findings, premises(case), notes, basis(case))
+    read = Assessment(findings, premises(case), notes, basis(case))
+    return joined(case, "T01", read, SCORE_FIRST, TO_CHANGE, PRECEDENTS)
 
 
 def _finding(case: Case, leak: Leak) -> Finding:
@@ -64,7 +68,7 @@ def _finding(case: Case, leak: Leak) -> Finding:
         certainty(case.submission.timeline, score, adapt, leak.overlap),
         SCORE_FIRST,
         tuple(evidence),
-        "score each chunk, add it to the sums, and only then train on it (#549, #1413)",
+        TO_CHANGE,
         PRECEDENTS,
     )
 

@@ -8,6 +8,7 @@ Look   Inside a loop of epochs over the same tokens, the score that reaches the 
 Blind  Epochs that are unrolled by hand look like separate passes; P01 or T01 then speaks.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import LAST_EPOCH
 from golf_audit.model import Assessment, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, certainty, place, premises, witness
@@ -24,7 +25,8 @@ PRECEDENTS = (
 def check(case: Case) -> Assessment:
     found = leaks(case.submission.timeline)
     findings = tuple(_finding(case, leak) for leak in found if leak.kind is Kind.EPOCH)
-    return Assessment(findings, premises(case), (), basis(case))
+    read = Assessment(findings, premises(case), (), basis(case))
+    return joined(case, "T02", read, LAST_EPOCH, precedents=PRECEDENTS)
 
 
 def _finding(case: Case, leak: Leak) -> Finding:

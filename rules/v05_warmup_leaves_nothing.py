@@ -7,6 +7,7 @@ Look   Optimiser steps on validation tokens before the evaluation timer, and whe
 Blind  Kernel autotuning caches.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import WARM_UP_UNRULED
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, place, premises, witness
@@ -26,8 +27,10 @@ def check(case: Case) -> Assessment:
     findings = tuple(_finding(case, event) for event in found)
     unmet = premises(case)
     if not findings and not unmet and not _warms_up(timeline):
-        return Assessment(not_applicable="nothing is warmed up on validation or random tokens")
-    return Assessment(findings, unmet, (), basis(case))
+        read = Assessment(not_applicable="nothing is warmed up on validation or random tokens")
+    else:
+        read = Assessment(findings, unmet, (), basis(case))
+    return joined(case, "V05", read, WARM_UP_UNRULED, precedents=PRECEDENTS)
 
 
 def _warms_up(timeline: Timeline) -> bool:

@@ -101,11 +101,21 @@ class Places:
 class Miniature(Protocol):
     """The small world of one submission: data on disk and the settings that shrink the run."""
 
-    data: Path  # the baseline's folder on the host; bound at `places.data`
-    job: Job  # the baseline, with the paths of `places`
-    vocab: int
-    settings: tuple[str, ...]  # "NAME=value (declared)", "NAME=value (shrunk)": for the trace file
-    problems: tuple[str, ...]  # why this is not the declared configuration, in sentences
+    @property
+    def data(self) -> Path:
+        """The baseline's folder on the host; bound at `places.data`."""
+
+    @property
+    def job(self) -> Job:
+        """The baseline, with the paths of `places`."""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """ "NAME=value (declared)", "NAME=value (shrunk)": for the trace file."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why this is not the declared configuration, in sentences."""
 
     def vary(self, variation: Variation, folder: Path) -> tuple[Job, Path]:
         """The job of an extra run and the host folder with its data, written below `folder` if it differs."""

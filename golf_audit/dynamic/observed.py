@@ -213,15 +213,19 @@ class _Builder:
         # Where the loss is computed says more than the line of the step, which all of training shares.
         where = self._where(self._site if positions and self._site[1] else site)
         named = _named(names)
-        last = self._events[-1] if self._events else None
-        if (
-            isinstance(last, Adapt)
-            and (last.where, last.kind, last.scratch) == (where, kind, scratch)
-            and last.region.stream is region.stream
-        ):
-            both = _union(last.region.spans or (), region.spans or ())
-            self._events[-1] = replace(last, region=replace(region, spans=both))
-            return
+        for place in range(len(self._events) - 1, -1, -1):
+            earlier = self._events[place]
+            if not isinstance(earlier, Adapt):
+                break  # between two scores the order of adaptations does not matter
+            if (earlier.where, earlier.kind, earlier.scratch, earlier.region.stream) == (
+                where,
+                kind,
+                scratch,
+                region.stream,
+            ):
+                both = _union(earlier.region.spans or (), region.spans or ())
+                self._events[place] = replace(earlier, region=replace(region, spans=both))
+                return
         stepped = (Call("step", self._where(site)),) if site[1] else ()
         self._events.append(
             Adapt(

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from golf_audit.dynamic.contract import Places
 from golf_audit.dynamic.seccomp import filter_for
-from golf_audit.errors import AuditError
+from golf_audit.errors import InternalError
 
 INSIDE = Places("/golf/submission", "/golf/data", "/golf/run")
 TOOL = "/golf/tool/golf_audit"
@@ -35,7 +35,7 @@ OLDEST = (0, 8)
 UNSAFE = "--unsafe-no-sandbox runs the submission with all your rights instead"
 
 
-class SandboxUnavailable(AuditError):
+class SandboxUnavailable(InternalError):
     """No sandbox can be built here; the message holds the fix."""
 
 
@@ -263,3 +263,11 @@ def _fix(said: str) -> str:
         "In a container, user namespaces must be allowed: docker run --security-opt seccomp=unconfined "
         "--security-opt apparmor=unconfined (and --cap-add SYS_ADMIN when it runs as root)"
     )
+
+
+def cuda_devices() -> tuple[str, ...]:
+    """The device files that a CUDA program opens. Raises SandboxUnavailable when there are none."""
+    found = tuple(sorted(str(p) for p in Path("/dev").glob("nvidia*") if not p.is_dir()))
+    if not found:
+        raise SandboxUnavailable("--device cuda: no /dev/nvidia* here; --device cpu needs none")
+    return found

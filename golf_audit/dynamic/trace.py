@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -174,7 +175,8 @@ class _Trace:
         where = self._where
         for folder, name in ((where.work, ""), (where.submission, ""), (where.data, "data"), ("/golf", "")):
             text = text.replace(f"{folder}/", f"{name}/" if name else "").replace(folder, name or ".")
-        return text.replace(f"{self._folder}/", "")[:_TEXT]
+        text = text.replace(f"{self._folder}/", "").replace(sys.executable, "python")
+        return text.replace(sys.prefix, "")[:_TEXT]
 
 
 def claimed_result(submission: Submission, results: Sequence[Result]) -> int | None:

@@ -50,11 +50,13 @@ def _finding(violation: Violation, law: Cite, to_change: str, precedents: tuple[
 
 def _silent(read: Assessment, run: Seen) -> Assessment:
     """The run does not speak: what was read stays, and a rule that waited for it says why."""
-    notes = (*read.notes, *run.notes, *(Evidence(Kind.TRACE, says) for says in run.missing))
-    if any(u.awaits is not None for u in read.unmet) and (run.missing or run.notes):
-        says = run.missing or tuple(e.says for e in run.notes)
+    if any(u.awaits is not None for u in read.unmet):
+        says = run.missing or tuple(e.says for e in run.notes) or ("no probe of this trace asks it",)
         return replace(read, unmet=tuple(Unmet(s, FULL) for s in says), notes=(*read.notes, *run.notes))
-    return replace(read, notes=notes)
+    if read.unmet or read.findings:
+        missing = tuple(Evidence(Kind.TRACE, says) for says in run.missing)
+        return replace(read, notes=(*read.notes, *run.notes, *missing))
+    return replace(read, notes=(*read.notes, *run.notes))
 
 
 def _contradicted(read: Assessment, run: Seen) -> Assessment:

@@ -108,9 +108,9 @@ def share(result: Result, found: Spans) -> str:
 def _owner(case: Case, observation: Observation) -> str:
     """Whose violation late scores are: what was read decides, else what the run shows (CATALOGUE: one
     violation is one rule's)."""
-    predicted = {k.kind.value for k in leaks(case.submission.timeline) if k.overlap is Overlap.SHOWN}
-    if len(predicted) == 1:
-        return predicted.pop()
+    predicted = _predicted(case)
+    if predicted is not None:
+        return predicted
     adapts, scores = _late_events(observation)
     if adapts and all(a.scratch for a in adapts):
         return "Q03"
@@ -134,9 +134,11 @@ def _order(case: Case, observation: Observation, rule: str) -> Seen:
     """T01, T02, Q03: counted scores whose positions had a gradient before."""
     result = observation.result
     assert result is not None
+    moved = influence(observation)
+    if not result.late and moved is Word.VIOLATION:
+        return _unseen_way(case, observation, rule)
     if not result.late:
         return Seen(clean=f"no counted target had a gradient before its score ({result.targets:,} targets)")
-    moved = influence(observation)
     if moved is Word.CLEAN:
         says = (
             f"{share(result, result.late)} were in a gradient before their score, and changing what comes "
@@ -149,6 +151,26 @@ def _order(case: Case, observation: Observation, rule: str) -> Seen:
             notes=(Evidence(Kind.TRACE, f"scores after gradients on their own targets: see {owner}"),)
         )
     return Seen((_late(case, observation, result, sure=moved is Word.VIOLATION),))
+
+
+def _unseen_way(case: Case, observation: Observation, rule: str) -> Seen:
+    """Scores depend on later tokens and no gradient was seen to carry it: reading says how, else M01."""
+    owner = _predicted(case)
+    if owner is None:
+        says = "earlier scores depend on later tokens without a gradient on their targets: see M01"
+        return Seen(notes=(Evidence(Kind.TRACE, says),), missing=(says,))
+    if owner != rule:
+        return Seen(notes=(Evidence(Kind.TRACE, f"earlier scores depend on later tokens: see {owner}"),))
+    moved = [o for r in sorted(INFLUENCE) for o in observation.about(r) if o.word is Word.VIOLATION]
+    outcomes = list(dict.fromkeys(moved))
+    evidence = tuple(e for o in outcomes for e in _evidence(case, o))
+    return Seen((Violation(f"in the run, {outcomes[0].says}", evidence),))
+
+
+def _predicted(case: Case) -> str | None:
+    """The one order rule that reading shows to be broken."""
+    found = {k.kind.value for k in leaks(case.submission.timeline) if k.overlap is Overlap.SHOWN}
+    return found.pop() if len(found) == 1 else None
 
 
 def _late(case: Case, observation: Observation, result: Result, *, sure: bool) -> Violation:
@@ -225,8 +247,8 @@ def _future(case: Case, observation: Observation, rule: str) -> Seen:
     found = _by_outcomes(case, observation, rule)
     result = observation.result
     assert result is not None
-    if found.violations and result.late:
-        owner = _owner(case, observation)
+    owner = _owner(case, observation) if result.late else _predicted(case)
+    if found.violations and owner is not None:
         says = f"earlier scores depend on later tokens through adaptation: see {owner}"
         return Seen(notes=(Evidence(Kind.TRACE, says),), missing=(says,))
     return found

@@ -103,5 +103,14 @@ class Observation:
 
     def about(self, rule: str) -> tuple[Outcome, ...]:
         """The words on one rule that concern the claimed result or the whole run."""
-        index = self.result.index if self.result is not None else None
-        return tuple(o for o in self.outcomes if rule in o.rules and o.line in (None, index))
+        return tuple(o for o in self.outcomes if rule in o.rules and self.concerns(o))
+
+    def concerns(self, outcome: Outcome) -> bool:
+        """True for words on the whole run, on the claimed result, and on a result of the very same scores."""
+        if outcome.line is None:
+            return True
+        claimed = self.result
+        return claimed is not None and any(
+            r.index == outcome.line and (r is claimed or (r.losses and r.losses == claimed.losses))
+            for r in self.results
+        )
