@@ -145,7 +145,7 @@ class Score(Event):
     model: str
     state: frozenset[int]  # ids of Adapt and Calibrate events
     normalised: bool = True  # from a full softmax, or a mixture known to be renormalised
-    consults_target: bool = False  # the target entered a key, gate or mixture before it was scored
+    consults_target: bool | None = False  # the target is in the key of what is mixed in; None: not told
     smoothed: bool = False  # the mixture has the form (count + c * p) / (total + c)
     table: frozenset[int] = frozenset()  # ids of Adapt events on lookup tables that were mixed in
 

@@ -1,19 +1,119 @@
 """Nothing about the target enters key, gate or mixture before it is scored.
 
-Law    The probability of a token is fixed before the token is seen (README, restrictions on
-       evaluation; organiser on #779, #659).
-Look   Follow the target ids into lookup keys, gates and mixture weights. Gates over the prefix only
-       (#1514, #2135) pass.
-Blind  Gates computed in native helpers are named, and left to the run.
+Law    The probability of a token is fixed before the token is seen: a hashed cache whose key holds the
+       target was ruled out (organiser on #779, 2026-03-27), and gates that read the target had to go
+       before #2135 was accepted (#2146).
+Look   Where a table is mixed into the reported probability: the positions of the tokens that were hashed
+       into its key, against the position that is scored. Keys over the prefix (#1514, #2135) pass. The
+       target that selects its own column of a whole distribution is not consulted. That such a mixture
+       is no distribution is Q01's.
+Blind  Keys and gates that native helpers compute, and positions that arithmetic hides: undetermined, left
+       to the run. Gates in the reading's sight are followed only as far as they are keys.
 """
 
-from golf_audit.awaiting import awaits
-from golf_audit.model import Awaits, Rule, Severity
+from golf_audit.law import CACHES_UNRULED, TARGET_UNSEEN
+from golf_audit.model import (
+    Assessment,
+    Certainty,
+    Evidence,
+    Example,
+    Finding,
+    Kind,
+    Precedent,
+    Rule,
+    Severity,
+    Unmet,
+    Verdict,
+)
+from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.static.example import (
+    CONTEXT_KEY,
+    DICTIONARY,
+    HASHED,
+    SCORED_THEN_TRAINED,
+    TARGET_COLUMN,
+    files,
+)
+from golf_audit.submission import Case
+from golf_audit.timeline import Adapt, Score
+
+PRECEDENTS = (
+    Precedent(779, "closed", "the key of the cache holds the target"),
+    Precedent(1514, "accepted", "a tilt whose key is the prefix"),
+    Precedent(2135, "accepted", "after its gates were over the prefix alone"),
+    Precedent(968, "contested", "the same key under Dirichlet smoothing"),
+)
+
+
+def check(case: Case) -> Assessment:
+    timeline = case.submission.timeline
+    mixed = {score.where: score for score in reversed(timeline.scores()) if score.table}
+    findings = tuple(_finding(case, s) for s in mixed.values() if s.consults_target)
+    unmet = premises(case)
+    if not mixed and not unmet:
+        return Assessment(not_applicable="no table or gate is mixed into the scored probability")
+    unclear = [s for s in mixed.values() if s.consults_target is None]
+    unmet = (
+        *unmet,
+        *(
+            Unmet(
+                f"what is mixed into the score ({place(s.where)}) is looked up under a key that could not be "
+                "told apart from the target",
+                "golf-audit trace FOLDER",
+            )
+            for s in unclear
+        ),
+    )
+    rests = tuple(
+        Evidence(Kind.SOURCE, "what is mixed in here is looked up under tokens before the target", s.where)
+        for s in mixed.values()
+    )
+    return Assessment(findings, unmet, (), (*rests, *basis(case)) if mixed else ())
+
+
+def _finding(case: Case, score: Score) -> Finding:
+    timeline = case.submission.timeline
+    tables = [e for e in (timeline.by_id[i] for i in sorted(score.table)) if isinstance(e, Adapt)]
+    evidence = [Evidence(Kind.SOURCE, "the target is scored here", score.where)]
+    for table in tables[:3]:
+        evidence += witness("the table under that key is filled here", table)[:3]
+    return Finding(
+        f"the target that is scored ({place(score.where)}) is hashed into the key under which counts are "
+        "looked up for its own probability",
+        Certainty.LIKELY if timeline.blocking_gaps() else Certainty.SHOWN,
+        CACHES_UNRULED if score.smoothed else TARGET_UNSEEN,
+        tuple(evidence),
+        "look up under the prefix alone, and form the distribution over all tokens (#1514)",
+        PRECEDENTS,
+    )
+
 
 RULE = Rule(
     id="Q02",
     doc=__doc__,
     severity=Severity.DISQUALIFYING,
     evidence="T X",
-    check=awaits(Awaits.NOT_BUILT),
+    check=check,
+    cites=(TARGET_UNSEEN, CACHES_UNRULED),
+    precedents=PRECEDENTS,
+    examples=(
+        Example("Nothing is mixed in.", files(), Verdict.NOT_APPLICABLE),
+        Example("Adaptation is not a mixture.", files(SCORED_THEN_TRAINED), Verdict.NOT_APPLICABLE),
+        Example(
+            "A hashed key over the context alone.", files(CONTEXT_KEY), Verdict.PASS, "before the target"
+        ),
+        Example(
+            "The target selects its column of a table's row.",
+            files(TARGET_COLUMN),
+            Verdict.PASS,
+            "before the target",
+        ),
+        Example("The target is in the key.", files(HASHED), Verdict.FAIL, "hashed into the key"),
+        Example(
+            "Contexts in a dictionary: their positions are not known.",
+            files(DICTIONARY),
+            Verdict.UNDETERMINED,
+            "could not be told",
+        ),
+    ),
 )

@@ -157,6 +157,20 @@ for start in range(0, len(tokens) - 1, 1024):
     count += y.numel()
     np.add.at(table, key, 1)
 """
+CONTEXT_KEY = HASHED.replace(" ^ (y.numpy() * 27191)", "")
+TARGET_COLUMN = """
+table = torch.ones(1 << 16, 8192)
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    with torch.no_grad():
+        p = torch.softmax(model.head(model.hidden(x)), dim=-1)
+    key = (x * 36313) & ((1 << 16) - 1)
+    row = table[key]
+    mixed = 0.8 * p + 0.2 * row / row.sum(-1, keepdim=True)
+    total += -torch.log(mixed.gather(-1, y[..., None])).sum().item()
+    count += y.numel()
+    table[key, y] += 1
+"""
 DICTIONARY = """
 seen = {}
 for start in range(0, len(tokens) - 1, 1024):

@@ -141,7 +141,9 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
         region = region_of(
             frozenset(Tok(e.stream, e.marks | atom.marks, e.cuts | atom.cuts) for e in extents)
         )
-        tables = frozenset[int]().union(*(_mixed_with(run.blends[site], atom) for site in sites))
+        met = {site: _mixed_with(run.blends[site], atom) for site in sites}
+        tables = frozenset[int]().union(*met.values())
+        told = {run.consulted[site] for site, found_there in met.items() if found_there}
         if (score.id, region, tables) in seen:
             continue
         seen.add((score.id, region, tables))
@@ -157,6 +159,7 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
                 normalised=not tables,
                 table=score.table | tables,
                 smoothed=smoothed,
+                consults_target=_worst({*told, *([score.consults_target] if score.table else [])}),
             )
         )
         scores.add(number)
@@ -191,6 +194,11 @@ def _mixed_with(mixed: dict[Sc, frozenset[int]], score: Sc) -> frozenset[int]:
     if score in mixed:
         return mixed[score]
     return frozenset[int]().union(*(tables for other, tables in mixed.items() if _compatible(other, score)))
+
+
+def _worst(told: set[bool | None]) -> bool | None:
+    """The target is consulted where one key holds it; it is not where every key is known not to."""
+    return True if True in told else None if None in told else False
 
 
 def _compatible(a: Sc, b: Sc) -> bool:

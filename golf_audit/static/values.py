@@ -31,6 +31,45 @@ class Tok:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """A position: unknown terms with their factors, in order, and a known number."""
+
+    terms: tuple[tuple[int, int], ...]
+    const: int
+
+    def plus(self, other: Form, sign: int = 1) -> Form:
+        """The sum (or the difference) of both."""
+        if not other.terms:
+            return Form(self.terms, self.const + sign * other.const)
+        made = dict(self.terms)
+        for term, factor in other.terms:
+            made[term] = made.get(term, 0) + sign * factor
+        return Form(tuple(sorted((t, f) for t, f in made.items() if f)), self.const + sign * other.const)
+
+    @property
+    def blurred(self) -> bool:
+        """True for a position that is one of several, not told which."""
+        return any(term < 0 for term, _ in self.terms)
+
+    def with_term(self, other: Form) -> Form:
+        """The same with the terms of another, once."""
+        return Form(tuple(sorted({**dict(other.terms), **dict(self.terms)}.items())), self.const)
+
+
+NOWHERE = Form((), 0)
+"""No distance at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Tokens of the validation stream stand here. Role: "token" their content, "hashed" mixed into a key,
+    "key" what a table was read under, "gold" the targets of a score."""
+
+    role: str
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
 class Ix:
     """A number that varies with a live loop."""
 
@@ -108,7 +147,7 @@ class Lost:
     gap: int
 
 
-Atom = Tok | Ix | Sc | Dep | Par | Out | Own | Cnt | Blend | Sel | Grad | Lost
+Atom = Tok | At | Ix | Sc | Dep | Par | Out | Own | Cnt | Blend | Sel | Grad | Lost
 Taint = frozenset[Atom]
 NONE: Taint = frozenset()
 CAP = 400
@@ -152,9 +191,9 @@ class Root:
 class Unk:
     """An unknown value. `roots`: it is (a view of) these parameters. `base`: it is a view of that tensor, or
     one of those; which is not known.
-    `parts`: a text with holes, each hole the taint of what fills it."""
+    `parts`: a text with holes, each hole the taint of what fills it. `form`: as a position in a stream."""
 
-    __slots__ = ("base", "detached", "kind", "parts", "roots", "taint")
+    __slots__ = ("base", "detached", "form", "kind", "parts", "roots", "taint")
 
     def __init__(
         self,
@@ -164,8 +203,10 @@ class Unk:
         base: Unk | tuple[Unk, ...] | None = None,
         parts: tuple[str | Taint, ...] | None = None,
         detached: bool = False,
+        form: Form | None = None,
     ) -> None:
         self.taint = taint
+        self.form = form
         self.kind = kind
         self.roots = roots
         self.base = base
@@ -187,6 +228,9 @@ class Unk:
             if not taint <= holder.taint:
                 holder.taint = capped(holder.taint | taint)
             if holder.base is not None:
+                taint = frozenset(
+                    a for a in taint if not isinstance(a, At)
+                )  # a view counts from its own start
                 waiting += holder.base if isinstance(holder.base, tuple) else (holder.base,)
 
 
@@ -378,7 +422,10 @@ def known(value: Value) -> bool:
 
 
 def capped(taint: Taint) -> Taint:
-    """Within CAP: extents of training tokens are forgotten first, then marks of all."""
+    """Within CAP: positions are forgotten first, then extents of training tokens, then marks of all."""
+    if len(taint) <= CAP:
+        return taint
+    taint = frozenset(a for a in taint if not isinstance(a, At))
     if len(taint) <= CAP:
         return taint
     slim = frozenset(

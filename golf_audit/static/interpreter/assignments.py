@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 
 from golf_audit.static.interpreter.interface import Machine
+from golf_audit.static.interpreter.positions import SELECTIONS, consults
 from golf_audit.static.interpreter.state import MISSING
 from golf_audit.static.values import (
     NONE,
     Alt,
+    At,
     Blend,
     Cls,
     Cnt,
@@ -124,20 +126,25 @@ class Assignments(Machine):
             else:
                 self.invoke(holder, "__setitem__", [index, value], node)
         elif isinstance(holder, Unk):
-            facts = self.taint(value) | frozenset(a for a in self.index_taint(index) if not isinstance(a, Ix))
+            new = self.moved(self.taint(value), self.shift_of(index), -1)
+            facts = new | self.placeless(
+                frozenset(a for a in self.index_taint(index) if not isinstance(a, Ix))
+            )
             if holder.roots:
                 self.write_parameter(node, holder, self.taint(value))
                 return
-            added = self.table_facts(node, holder, self.index_taint(index))
+            chosen = isinstance(index, Unk) and index.kind in SELECTIONS  # a mask is no key
+            added = NONE if chosen else self.table_facts(node, holder, self.index_taint(index))
             if added:
-                facts = frozenset(a for a in facts if not isinstance(a, Tok)) | added
-            holder.absorb(self._mixed(node, holder.taint, self.taint(value)) | facts)
+                told = frozenset(a for a in facts if isinstance(a, At) and a.role == "key")
+                facts = frozenset(a for a in facts if not isinstance(a, (Tok, At))) | added | told
+            holder.absorb(self._mixed(node, holder.taint, new) | facts)
 
     def _mixed(self, node: ast.AST, old: Taint, new: Taint) -> Taint:
         """A table's value put in the place of a gold probability is a Blend."""
         scored = any(isinstance(a, Sc) for a in old) and not any(isinstance(a, Cnt) for a in old)
         if scored and any(isinstance(a, Cnt) for a in new) and not any(isinstance(a, Blend) for a in new):
-            return self.blend(node, old | new)
+            return self.blend(node, old | new, [consults(old, new)])
         return NONE
 
     def table_facts(self, node: ast.AST, holder: Value, index: Taint) -> Taint:
@@ -180,7 +187,8 @@ class Assignments(Machine):
             return
         value = self.binary(node, node.op, old, right)
         if isinstance(old, Unk) and isinstance(value, Unk) and old.kind not in _SCALARS and old.parts is None:
-            old.absorb(value.taint)  # a tensor changes in place, for everyone who holds it
+            # a tensor changes in place, for everyone who holds it
+            old.absorb(value.taint)
             if not isinstance(node.target, ast.Subscript):
                 return
         self.assign(node.target, value)

@@ -153,6 +153,8 @@ class Attributes(Machine):
             return Unk(self.only_marks(value.taint))
         if name in SHAPES and name not in ("size", "numel", "dim", "stride", "element_size"):
             return Unk()
+        if name == "ctypes":
+            return Unk(value.taint, "pointer", base=value)
         if name in ("data", "T", "mT", "real"):
             return Unk(value.taint, value.kind, value.roots, value, detached=value.detached or name == "data")
         return Method(value, name)

@@ -97,7 +97,8 @@ class Builtins(Machine):
         ):
             return Unk(frozenset(a for a in self.taint(value) if isinstance(a, Ix)), "number")
         facts = self.facts_of(args, keywords)
-        return Unk(facts, "number")
+        whole = isinstance(node, ast.Call) and ast.unparse(node.func) == "int"
+        return Unk(facts, "number", form=self.form_of(value) if whole and args else None)
 
     def smallest(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         """min() and minimum(): of scores a Select."""
@@ -304,6 +305,7 @@ BUILTINS: dict[str, Handler] = {
         True if a and isinstance(a[0], (Fn, Bound, Cls, Lib, Part)) else Unk(kind="number")
     ),
     "type": lambda m, a, k, n: a[0].cls if a and isinstance(a[0], Obj) else Unk(),
+    "hash": lambda m, a, k, n: Unk(m.hashed(m.facts_of(a, k)), "number"),
     "any": lambda m, a, k, n: Unk(m.facts_of(a, k), "number"),
     "all": lambda m, a, k, n: Unk(m.facts_of(a, k), "number"),
     "id": lambda m, a, k, n: Unk(kind="number"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from golf_audit.static.interpreter.state import State
+from golf_audit.static.interpreter.positions import Positions, consults
 from golf_audit.static.regions import region_of, split_live
 from golf_audit.static.values import (
+    At,
     Atom,
     Blend,
     Cnt,
@@ -28,7 +29,7 @@ from golf_audit.static.values import (
 from golf_audit.timeline import Adapt, Calibrate, Event, Fetch, Read, Region, Save, Score, Select, Stream
 
 
-class Events(State):
+class Events(Positions):
     """Events as they happen, and the parameters that they change."""
 
     def next_event(self) -> int:
@@ -56,12 +57,13 @@ class Events(State):
 
     def score(self, node: ast.AST, logits: Taint, targets: Taint) -> Taint:
         """Losses of targets are computed; the facts of the result."""
-        kept = frozenset(a for a in logits | targets if not isinstance(a, Own))
+        kept = frozenset(a for a in logits | targets if not isinstance(a, (Own, At)))
         extents = self.token_extents(targets).get(Stream.VAL)
         if not extents:
             return kept
         state = frozenset(a.event for a in logits if isinstance(a, Dep))
         tables = frozenset(a.event for a in logits if isinstance(a, Cnt))
+        gold = self.gold(targets)
         model = ", ".join(sorted({self.root_name(a.root) for a in logits if isinstance(a, Out)}))
         key = (
             "score",
@@ -74,12 +76,17 @@ class Events(State):
         )
         if key not in self._made:
             event = Score(
-                **self._common(node), region=region_of(extents), model=model, state=state, table=tables
+                **self._common(node),
+                region=region_of(extents),
+                model=model,
+                state=state,
+                table=tables,
+                consults_target=consults(gold, logits) if tables else False,
             )
             self.events.append(event)
             self.extents[event.id] = extents
             self._made[key] = event.id
-        return capped(frozenset(a for a in kept if not isinstance(a, Cnt)) | {Sc(self._made[key])})
+        return capped(frozenset(a for a in kept if not isinstance(a, Cnt)) | gold | {Sc(self._made[key])})
 
     def adapt(self, node: ast.AST, name: str, facts: Taint, kind: str, *, scratch: bool = False) -> Taint:
         """Something changes as a function of tokens: the Dep facts of the events (one per stream)."""
@@ -144,10 +151,12 @@ class Events(State):
             self._made[key] = event.id
         return frozenset({Sel(self._made[key])})
 
-    def blend(self, node: ast.AST, facts: Taint) -> Taint:
+    def blend(self, node: ast.AST, facts: Taint, consulted: list[bool | None]) -> Taint:
         """A gold probability is mixed with counts of a table."""
         tables = frozenset(a.event for a in facts if isinstance(a, Cnt))
         site = self.cut(node)
+        told = {*consulted, *([self.consulted[site]] if site in self.consulted else [])}
+        self.consulted[site] = True if True in told else None if None in told or not told else False
         mixed = self.blends.setdefault(site, {})
         for atom in facts:
             if isinstance(atom, Sc):
@@ -160,12 +169,16 @@ class Events(State):
         if len(taints) < 2 or not any(isinstance(a, Cnt) for a in found):
             return found
         kinds = [{type(a) for a in taint} for taint in taints]
-        pairs = [(a, b) for i, a in enumerate(kinds) for j, b in enumerate(kinds) if i != j]
+        both = [(i, j) for i in range(len(kinds)) for j in range(len(kinds)) if i != j]
+        pairs = [(kinds[i], kinds[j], taints[i], taints[j]) for i, j in both]
         # a mask may bring counts to the gold side, a gate the score to the other; what is blended is summed
-        if any(
-            Sc in a and Cnt in b and Blend not in a | b and (Sc not in b or Cnt not in a) for a, b in pairs
-        ):
-            return found | self.blend(node, found)
+        mixed = [
+            (score, table)
+            for a, b, score, table in pairs
+            if Sc in a and Cnt in b and Blend not in a | b and (Sc not in b or Cnt not in a)
+        ]
+        if mixed:
+            return found | self.blend(node, found, [consults(*pair) for pair in mixed])
         return found
 
     def backward(self, loss: Taint) -> None:

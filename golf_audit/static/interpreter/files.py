@@ -191,7 +191,7 @@ class Files(Machine):
             stored = self._stored(text)
             return Unk(self.taint(source) if stored is None else self.taint(stored))
         self.read(node, stream, text)
-        return Unk(frozenset({Tok(stream)}), "array")
+        return Unk(self.whole(stream), "array")
 
     def _stored(self, text: str) -> Value:
         slot = self.disk.get(text)
@@ -233,7 +233,7 @@ class Files(Machine):
             stream = stream_of(text)
             if stream is not None and (not isinstance(mode, str) or "b" in mode):
                 self.read(node, stream, text)
-                return Unk(frozenset({Tok(stream)}))
+                return Unk(self.whole(stream))
             stored = self._stored(text)
             shared = isinstance(mode, str) and "+" in mode  # a counter that other processes move on
             return Unk(self.fresh_marks(), parts=(NONE,)) if stored is None or shared else stored
@@ -255,7 +255,7 @@ class Files(Machine):
         stream = stream_of(text)
         if stream is not None:
             self.read(node, stream, text)
-            return Unk(frozenset({Tok(stream)}), "array")
+            return Unk(self.whole(stream), "array")
         return Dct(rest=Unk(self.taint(source)))
 
     def save_file(self, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:

@@ -60,12 +60,13 @@ class Joins(Events):
             roots = a.roots | b.roots
             same = a.parts if a.parts == b.parts else None
             return Unk(
-                capped(a.taint | b.taint),
+                capped(self.joined_facts(a.taint, b.taint)),
                 a.kind if a.kind == b.kind else "",
                 roots,
                 a.base or b.base,
                 same,
                 a.detached and b.detached,
+                a.form if a.form == b.form else None,
             )
         parts: tuple[str | Taint, ...] | None = None
         if isinstance(a, str) and isinstance(b, str):
@@ -106,9 +107,9 @@ class Joins(Events):
         if isinstance(value, Unk):
             if value.roots:
                 return value
-            return Unk(
-                self.marked(value.taint, marks), value.kind, value.roots, value, value.parts, value.detached
-            )
+            form = self.form_of(value).with_term(self.picked()) if value.kind == "number" else value.form
+            facts = self.picked_facts(self.marked(value.taint, marks))
+            return Unk(facts, value.kind, value.roots, value, value.parts, value.detached, form)
         if isinstance(value, tuple):
             return tuple(self.marked_value(v, marks, depth - 1) for v in value)
         if isinstance(value, Lst):
@@ -191,7 +192,8 @@ class Joins(Events):
         if isinstance(value, Dct):
             return Unk(value.taint, parts=(value.taint,))
         if isinstance(value, Unk):
-            return Unk(value.taint, value.kind, value.roots, value, detached=value.detached)
+            facts = self.scattered(value.taint)
+            return Unk(facts, value.kind, value.roots, value, detached=value.detached)
         if isinstance(value, Alt):
             found = self.any_element(value.options[0])
             for option in value.options[1:]:
@@ -202,4 +204,5 @@ class Joins(Events):
     def snapshot(self, value: Unk, kind: str = "") -> Unk:
         """A copy: no longer a view of parameters, but it remembers whose it is."""
         own = frozenset(Own(root.find().number) for root in value.roots)
-        return Unk(capped(self.taint(value) | own), kind or value.kind, parts=value.parts)
+        facts = capped(self.taint(value) | own)
+        return Unk(facts, kind or value.kind, parts=value.parts, form=value.form)

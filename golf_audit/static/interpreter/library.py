@@ -9,6 +9,7 @@ from golf_audit.static.interpreter.builtin import BUILTINS, Builtins
 from golf_audit.static.interpreter.calls import names_loss
 from golf_audit.static.interpreter.files import Files
 from golf_audit.static.interpreter.interface import Handler
+from golf_audit.static.interpreter.positions import ELEMENTWISE
 from golf_audit.static.interpreter.standard import Standard
 from golf_audit.static.interpreter.tensorcalls import FRESH, TensorCalls
 from golf_audit.static.values import (
@@ -92,7 +93,7 @@ class Library(Files, Builtins, TensorCalls, Standard):
         if fn.last[:1].isupper() and (name.startswith(_MODULES) or ".nn." in name):
             return self._layer(fn, args, keywords)
         if name.startswith(_NATIVE):
-            return Unk(self.facts_of(args, keywords) | self.lost(f"native code ({name})", node))
+            return Unk(self.facts_of(args, keywords) | self.lost(f"native code ({name})", node), "native")
         return self._any_function(fn, args, keywords, node)
 
     def _downloads(self, args: Args) -> bool:
@@ -112,7 +113,8 @@ class Library(Files, Builtins, TensorCalls, Standard):
         kind = next((k for k in ("logp", "prob", "logits") if k in kinds), "")
         if not taints:
             return Unk(self.fresh_marks())
-        return Unk(union(taints), kind)
+        facts = union(taints)
+        return Unk(facts if fn.last in ELEMENTWISE else self.scattered(facts), kind)
 
     def fresh_marks(self) -> Taint:
         """A number from outside: it may differ in every iteration of the innermost loop."""

@@ -44,7 +44,8 @@ class Loops(Machine):
             if element is None:
                 element = Unk()
             if isinstance(element, Unk) and element.kind == "number":
-                element = Unk(element.taint | {Ix(*next(iter(marks)))}, "number")
+                form = self.form_of(element).with_term(self.picked())
+                element = Unk(element.taint | {Ix(*next(iter(marks)))}, "number", form=form)
             else:
                 element = self.marked_value(element, marks)
             self.assign(node.target, element)

@@ -99,7 +99,12 @@ class Operators(Machine):
             if kinds == {"number"}
             else next((k for k in ("logp", "prob", "logits") if k in kinds), "")
         )
-        return Unk(facts, kind)
+        if isinstance(op, (ast.BitAnd, ast.BitOr)) and kinds & {"mask", "compared"}:
+            return Unk(facts, "mask")
+        if isinstance(op, (ast.BitXor, ast.BitAnd, ast.Mod)):
+            facts = self.hashed(facts)
+        sign = {ast.Add: 1, ast.Sub: -1}.get(type(op))
+        return Unk(facts, kind, form=self.summed(left, right, sign) if sign else None)
 
     @staticmethod
     def _textual(left: Value, right: Value) -> bool:

@@ -119,6 +119,7 @@ class State:
         self.settings: dict[str, str] = {}
         self.disk: dict[str, Slot] = {}
         self.blends: dict[int, dict[Sc, frozenset[int]]] = {}  # site -> score -> tables it was mixed with
+        self.consulted: dict[int, bool | None] = {}  # site -> does a key hold the target? None: not told
         self.smoothed: set[int] = set()  # blends of the form (count + c * p) / (total + c)
         self.weak = 0
         self._aside: list[list[tuple[Root, frozenset[int], Taint, Taint]]] = []  # per branch that is open

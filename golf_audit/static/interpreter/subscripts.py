@@ -6,8 +6,10 @@ import ast
 from typing import Any
 
 from golf_audit.static.interpreter.interface import Machine
+from golf_audit.static.interpreter.positions import SELECTIONS
 from golf_audit.static.interpreter.state import MISSING, PURE_ERRORS
 from golf_audit.static.values import (
+    NOWHERE,
     Alt,
     Cls,
     Cnt,
@@ -153,22 +155,28 @@ class Subscripts(Machine):
             return Unk(frozenset(a for a in value.taint if not isinstance(a, (Tok, Sc))))
         facts = self.index_taint(index)
         marks = self.marks_of(facts)
-        gathered = any(isinstance(a, Tok) for a in facts)
+        chosen = isinstance(index, Unk) and index.kind in SELECTIONS  # a mask gathers nothing
+        gathered = not chosen and any(isinstance(a, Tok) for a in facts)
         base = value.taint if not value.roots else self.taint(value)
         cut = None
         if isinstance(index, (slice, tuple)) or marks:
             cut = self._cut_of(index, marks, node, inside=_computed(base))
         if gathered and not value.roots and self._is_output(value):
             return Unk(self.score(node, value.taint, facts), "gold")
-        taint = self.marked(base, marks, cut)
+        shift = self.shift_of(index) if not gathered else NOWHERE
+        taint = self.moved(self.marked(base, marks, cut), shift)
         if gathered:
-            taint = capped(taint | facts)
+            counted = any(isinstance(a, Cnt) for a in base)
+            taint = capped(taint | (self.placeless(facts) | self.looked_up(facts) if counted else facts))
             return Unk(taint, value.kind)
         extra = frozenset(a for a in facts if not isinstance(a, (Ix, Tok)))
         if value.roots:
             return Unk(capped(value.taint | extra), value.kind, value.roots, value, detached=value.detached)
         advanced = isinstance(index, Unk) and index.kind not in ("number", "") and not marks
-        return Unk(capped(taint | extra), value.kind, base=None if advanced else value)
+        form = value.form.plus(shift) if value.form is not None else None
+        return Unk(
+            capped(taint | self.placeless(extra)), value.kind, base=None if advanced else value, form=form
+        )
 
     def _is_output(self, value: Unk) -> bool:
         """True for log-probabilities, probabilities or logits of a model, not for its parameters."""

@@ -8,8 +8,10 @@ from typing import Any
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.values import (
     NONE,
+    NOWHERE,
     Alt,
     Args,
+    At,
     Dct,
     Dep,
     Ix,
@@ -106,10 +108,20 @@ class TensorCalls(Machine):
     def fresh(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         """zeros, arange ...: no content; arange keeps where its bounds vary."""
         marks = frozenset(a for a in self.facts_of(args, keywords) if isinstance(a, Ix))
-        made = Unk(marks if "arange" in ast.unparse(getattr(node, "func", node)) else NONE)
+        counts_up = "arange" in ast.unparse(getattr(node, "func", node))
+        kind = "mask" if "bool" in self.quote_keyword(node, "dtype") else ""
+        made = Unk(marks if counts_up else NONE, kind)
+        if counts_up:
+            made.form = self.form_of(args[0]) if len(args) > 1 else NOWHERE
         if keywords.get("requires_grad") is True:
             made.roots = frozenset({self.new_root("tensor", leaf=True)})
         return made
+
+    @staticmethod
+    def quote_keyword(node: ast.AST, name: str) -> str:
+        """How an argument is written in a call."""
+        found = [k.value for k in node.keywords if k.arg == name] if isinstance(node, ast.Call) else []
+        return ast.unparse(found[0]) if found else ""
 
     def random_tokens(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         return Unk(frozenset({Tok(Stream.RANDOM)}))
@@ -175,7 +187,7 @@ class TensorCalls(Machine):
 
     def positions(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         facts = self.facts_of(args, keywords)
-        return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc))), "positions")
+        return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc, At))), "positions")
 
     def where_call(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         if len(args) < 3:
@@ -195,7 +207,7 @@ class TensorCalls(Machine):
         taints = [self.taint(i) for i in items] if items else [self.taint(value)]
         kinds = {i.kind for i in items if isinstance(i, Unk)} if items else {self._kind_of_element(value)}
         kind = next((k for k in ("logp", "prob", "logits") if k in kinds), "")
-        return Unk(self.combined(node, taints), kind)
+        return Unk(self.scattered(self.combined(node, taints)), kind)
 
     def _kind_of_element(self, value: Value) -> str:
         element = self.any_element(value) if isinstance(value, (Lst, tuple)) else value

@@ -6,7 +6,22 @@ import ast
 
 from golf_audit.static.interpreter.calls import names_loss
 from golf_audit.static.interpreter.interface import Machine
-from golf_audit.static.values import NONE, Cls, Lst, Out, Sc, Tok, Unk, Value, capped, union
+from golf_audit.static.interpreter.positions import ELEMENTWISE
+from golf_audit.static.values import (
+    NONE,
+    At,
+    Cls,
+    Cnt,
+    Lost,
+    Lst,
+    Out,
+    Sc,
+    Tok,
+    Unk,
+    Value,
+    capped,
+    union,
+)
 
 VIEWS = frozenset(
     [
@@ -42,6 +57,9 @@ VIEWS = frozenset(
         "pin_memory",
     ]
 )
+
+MOVING = frozenset(["narrow", "select", "chunk", "split", "unbind", "unfold", "diagonal"])
+"""Views whose elements stand elsewhere."""
 
 COPIES = frozenset(
     [
@@ -94,10 +112,13 @@ class Tensors(Machine):
             "element_size",
             "nelement",
             "is_floating_point",
-            "data_ptr",
             "ndimension",
         ):
             return Unk(self.only_marks(value.taint), "number")
+        if value.kind == "native":
+            return self._native(value, args, keywords)
+        if name in ("data_as", "data_ptr"):
+            return Unk(value.taint, "pointer", base=value)
         if name == "requires_grad_":
             return self._leaf(value, args)
         if name in ("grad",):
@@ -144,13 +165,13 @@ class Tensors(Machine):
             return self._gather(value, args, keywords, node)
         if name in POSITIONS:
             facts = self.taint(value) | self.facts_of(args, keywords)
-            return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc))), "positions")
+            return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc, At))), "positions")
         if name in ("log_softmax", "softmax"):
             return Unk(self.taint(value), "logp" if name == "log_softmax" else "prob")
         if name in VIEWS:
-            return Unk(
-                value.taint, value.kind, value.roots, value, value.parts, value.detached or name == "detach"
-            )
+            facts = self.scattered(value.taint) if name in MOVING else value.taint
+            detached = value.detached or name == "detach"
+            return Unk(facts, value.kind, value.roots, value, value.parts, detached, value.form)
         if name in COPIES:
             kind = "number" if name in ("item",) else value.kind
             return self.snapshot(value, kind)
@@ -166,7 +187,18 @@ class Tensors(Machine):
         facts = self.combined(
             node, [self.taint(value), *(self.taint(a) for a in args), self.facts_of([], keywords)]
         )
+        if name not in ELEMENTWISE:
+            facts = self.scattered(facts)
         return Unk(facts, value.kind if value.kind in ("logp", "prob", "logits", "number") else "")
+
+    def _native(self, value: Unk, args: list[Value], keywords: dict[str, Value]) -> Value:
+        """Native code may write into every array that it is given."""
+        facts = self.taint(value) | self.facts_of(args, keywords)
+        lost = frozenset(a for a in facts if isinstance(a, Lost))
+        for arg in (*args, *keywords.values()):
+            if isinstance(arg, Unk) and (arg.kind == "pointer" or arg.base is not None):
+                arg.absorb(lost)
+        return Unk(facts)
 
     def _leaf(self, value: Unk, args: list[Value]) -> Value:
         if (args and args[0] is False) or value.roots:
@@ -225,6 +257,8 @@ class Tensors(Machine):
         model = not value.roots and any(isinstance(a, Out) for a in facts)
         if tokens and (model or value.kind in ("logp", "prob", "logits")):
             return Unk(self.score(node, facts, index), "gold")
+        if any(isinstance(a, Cnt) for a in facts):
+            index = self.placeless(index) | self.looked_up(index)
         return Unk(capped(facts | index), value.kind)
 
     def _autograd_function(self, cls: Cls, args: list[Value], node: ast.AST) -> Value:
