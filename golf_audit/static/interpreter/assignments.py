@@ -7,10 +7,10 @@ import ast
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.positions import SELECTIONS, consults
 from golf_audit.static.interpreter.state import MISSING
+from golf_audit.static.places import At
 from golf_audit.static.values import (
     NONE,
     Alt,
-    At,
     Blend,
     Cls,
     Cnt,

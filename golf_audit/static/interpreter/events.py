@@ -6,9 +6,9 @@ import ast
 from typing import Any
 
 from golf_audit.static.interpreter.positions import Positions, consults
+from golf_audit.static.places import At
 from golf_audit.static.regions import region_of, split_live
 from golf_audit.static.values import (
-    At,
     Atom,
     Blend,
     Cnt,

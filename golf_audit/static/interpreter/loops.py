@@ -44,7 +44,7 @@ class Loops(Machine):
             if element is None:
                 element = Unk()
             if isinstance(element, Unk) and element.kind == "number":
-                form = self.form_of(element).with_term(self.picked())
+                form = self.form_of(element).with_term(self.picked(loop.iteration))
                 element = Unk(element.taint | {Ix(*next(iter(marks)))}, "number", form=form)
             else:
                 element = self.marked_value(element, marks)

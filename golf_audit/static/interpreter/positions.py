@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from golf_audit.static.interpreter.state import State
-from golf_audit.static.values import NOWHERE, At, Form, Taint, Tok, Unk, Value
+from golf_audit.static.places import NOWHERE, At, Form
+from golf_audit.static.values import Taint, Tok, Unk, Value
 from golf_audit.timeline import Stream
 
 _ALIGNED = """
@@ -55,9 +56,10 @@ class Positions(State):
             return value.form
         return self.fresh_form() if value is not None else NOWHERE
 
-    def picked(self) -> Form:
-        """What an element gains that is taken out of a container now: rounds of a loop are told apart."""
-        return self.term(("pick", tuple(loop.iteration for loop in self.live)))
+    def picked(self, *entered: int) -> Form:
+        """What an element gains that is taken out of a container now: rounds of a loop are told apart.
+        `entered`: the round of a loop that is about to run."""
+        return self.term(("pick", (*(loop.iteration for loop in self.live), *entered)))
 
     def summed(self, left: Value, right: Value, sign: int) -> Form | None:
         """The form of left + right or left - right; None where they are not numbers."""

@@ -8,8 +8,8 @@ from typing import Any
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.positions import SELECTIONS
 from golf_audit.static.interpreter.state import MISSING, PURE_ERRORS
+from golf_audit.static.places import NOWHERE
 from golf_audit.static.values import (
-    NOWHERE,
     Alt,
     Cls,
     Cnt,

@@ -6,12 +6,11 @@ import ast
 from typing import Any
 
 from golf_audit.static.interpreter.interface import Machine
+from golf_audit.static.places import NOWHERE, At
 from golf_audit.static.values import (
     NONE,
-    NOWHERE,
     Alt,
     Args,
-    At,
     Dct,
     Dep,
     Ix,

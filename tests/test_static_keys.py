@@ -1,0 +1,67 @@
+"""Which keys hold the target: the near misses that a comparison of names or of slices gets wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from golf_audit.model import Example, Verdict
+from golf_audit.static import example as programs
+from tests.rule_harness import submission_of
+
+_HEAD = """
+table = np.zeros(1 << 16)
+stream = tokens.numpy()
+before = piece(tokens, 0)[1].numpy()
+for start in range(0, len(tokens) - 1, 1024):
+    x, y = piece(tokens, start)
+    with torch.no_grad():
+        nll = model(x, y)
+    p = torch.exp(-nll).numpy()
+"""
+_TAIL = """
+    total += -np.log(0.8 * p + 0.2 * table[key]).sum()
+    count += y.numel()
+    np.add.at(table, key, 1)
+"""
+KEYS = {
+    "the target": ("    key = (x.numpy() * 31 + y.numpy()) % (1 << 16)", True),
+    "the target under another name": ("    past = y.numpy()\n    key = (past * 31) ^ 7", True),
+    "the target, read again from the stream": (
+        "    j = np.arange(start + 1, start + 1025)\n    key = (stream[j - 1] * 31 + stream[j]) % (1 << 16)",
+        True,
+    ),
+    "the two tokens before the target, read from the stream": (
+        "    j = np.arange(start + 1, start + 1025)\n"
+        "    key = (stream[j - 2] * 31 + stream[j - 1]) % (1 << 16)",
+        False,
+    ),
+    "the inputs": ("    key = (x.numpy() * 31) % (1 << 16)", False),
+    "the targets, one to the right": (
+        "    past = np.zeros_like(x.numpy())\n    past[:, 1:] = y.numpy()[:, :-1]\n"
+        "    key = (past * 31) % (1 << 16)",
+        False,
+    ),
+    "the targets, shifted by a call": (
+        "    key = (np.roll(y.numpy(), 1, axis=1) * 31) % (1 << 16)",
+        None,
+    ),
+    "the targets of the chunk before": (
+        "    key = (before * 31) % (1 << 16)\n    before = y.numpy()",
+        None,
+    ),
+}
+
+
+def consulted(key: str) -> set[bool | None]:
+    """What the timeline says of the mixed scores of a program with this key."""
+    evaluation = _HEAD + key + "\n" + _TAIL
+    timeline = submission_of(Example("", programs.files(evaluation), Verdict.PASS)).timeline
+    assert not timeline.blocking_gaps()
+    mixed = [score.consults_target for score in timeline.scores() if score.table]
+    assert mixed, "a table that is not seen to be mixed in shows nothing"
+    return set(mixed)
+
+
+@pytest.mark.parametrize(("key", "holds"), KEYS.values(), ids=KEYS)
+def test_a_key_holds_the_target_or_not(key: str, holds: bool | None) -> None:
+    assert consulted(key) == {holds}
