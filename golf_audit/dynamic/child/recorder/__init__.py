@@ -2,6 +2,7 @@
 
 positions.py  targets -> positions, by value            ledger.py   what each number is made of
 scores.py     the ways of computing losses              flow.py     how ids pass through torch's functions
+fused.py      losses out of one call
 traced.py     how they pass through numpy               weights.py  parameters and buffers: what changed when
 outside.py    files, programs, network, output lines
 """
@@ -18,12 +19,14 @@ import torch.nn.functional as F  # noqa: N812
 from golf_audit.dynamic.child.context import Context
 from golf_audit.dynamic.child.recorder import flow as flows
 from golf_audit.dynamic.child.recorder.flow import Flow
+from golf_audit.dynamic.child.recorder.fused import losses_of, watch_functions
 from golf_audit.dynamic.child.recorder.ledger import Ledger
 from golf_audit.dynamic.child.recorder.outside import Outside
 from golf_audit.dynamic.child.recorder.positions import Locator, read_stream
 from golf_audit.dynamic.child.recorder.scores import Scores, reduced
 from golf_audit.dynamic.child.recorder.traced import Followed, traced
 from golf_audit.dynamic.child.recorder.weights import Weights
+from golf_audit.dynamic.child.shims.customops import Op
 from golf_audit.dynamic.messages import Sink
 
 _NUMBERS = ("item", "__float__", "tolist", "__format__", "__int__")
@@ -48,6 +51,8 @@ class Recorder:
         """Watch modules, optimizers, files and output; torch calls come through the mode."""
         self.weights.install()
         self.outside.install()
+        Op.watcher = self.fused
+        watch_functions(self.fused)
 
     def called(self, function: Any, args: Any, options: Any) -> Any:
         """Make a call of the submission, and note what it means."""
@@ -81,6 +86,13 @@ class Recorder:
     def _scored(self, scorer: Any, function: Any, args: Any, options: Any) -> Any:
         """A loss function; the ids of its rows follow the reduction."""
         return scorer(function, args, options)
+
+    def fused(self, args: tuple[Any, ...], result: Any) -> None:
+        """A call that torch cannot look into: a loss is known by its shapes, unless it has ids already."""
+        found = losses_of(args, result, self.vocab)
+        if found is not None and self.ledger.ids(found[0]) is None:
+            losses, rows, targets = found
+            self.scores.fused(losses, rows, targets)
 
     def _before(self, args: Any, options: Any) -> dict[Any, Any]:
         """Ids of all arguments as they are before the call, and the storages that carry ids."""

@@ -147,6 +147,12 @@ class Scores:
                 losses, off = own, None
         self.enter(values, positions, losses, flat, scorer, off)
 
+    def fused(self, losses: Any, rows: Any, targets: Any) -> None:
+        """Losses of a call that nobody can look into; what it did to the rows first is not known."""
+        positions = self._positions(targets)
+        if positions is not None:
+            self.enter(losses, positions, losses, rows, "custom")
+
     def derived(self, result: Any, ids: Ints, losses: Any, scorer: str) -> bool:
         """Values computed from scored rows in another way than a sum; each must be of one position."""
         positions = self.ledger.single_positions(ids)

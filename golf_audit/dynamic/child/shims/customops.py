@@ -18,6 +18,8 @@ from golf_audit.dynamic.child.context import Context
 class Op:
     """A custom operator: the function, `register_fake`, `register_autograd`, `register_kernel`."""
 
+    watcher: Callable[[tuple[Any, ...], Any], None] | None = None  # the recorder
+
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self.name = name
         self.function = function
@@ -30,8 +32,12 @@ class Op:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         if self._backward is None or not torch.is_grad_enabled() or not _needs_gradient(args, options):
-            return self.function(*args, **options)
-        return _apply(self, args, options)
+            result = self.function(*args, **options)
+        else:
+            result = _apply(self, args, options)
+        if Op.watcher is not None:
+            Op.watcher((*args, *options.values()), result)
+        return result
 
     def register_fake(self, function: Any = None, **options: Any) -> Any:
         """Shapes for the compiler: not needed."""
