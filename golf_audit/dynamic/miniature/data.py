@@ -68,7 +68,9 @@ def build(
         _write(home / "fineweb_val_000000.bin", stream)
         for n, shard in enumerate(shards if train else ()):
             _write(home / f"fineweb_train_{n:06d}.bin", shard)
-    _write(folder / CASEOPS / "fineweb_val_bytes_000000.bin", streams.sidecar(base, shape.seed))
+    _write(
+        folder / CASEOPS / "fineweb_val_bytes_000000.bin", streams.sidecar(base, shape.seed)[: len(stream)]
+    )
     (folder / "tokenizers").mkdir()
     (folder / MODEL).write_bytes(tokenizer(shape.vocab, cache).read_bytes())
     _usual_names(folder, {1024, 2048, 4096, 8192, shape.vocab, *vocabularies})

@@ -59,7 +59,11 @@ def validation(shape: Shape) -> list[int]:
 
 
 def changed(tokens: list[int], change: Perturbation, vocab: int) -> list[int]:
-    """The stream with new tokens at the positions of a perturbation; documents keep their borders."""
+    """The stream with new tokens at the positions of a perturbation; documents keep their borders.
+
+    A perturbation named "truncate" takes them away instead."""
+    if change.name == "truncate":
+        return tokens[: change.spans[0][0]]
     draw = random.Random(change.seed * 7919 + len(tokens))
     new = list(tokens)
     spans = sorted({p for first, end in change.spans for p in range(max(first, 1), min(end, len(tokens)))})

@@ -1,6 +1,22 @@
-"""The probes: which extra runs each asks for, and what they show. QUICK is part of FULL."""
+"""The probes of a trace: which runs each needs, and what their comparison shows.
+
+    lines.py      printed results and their rows       order.py   processing order
+    compare.py    two runs row by row                  stream.py  order of the stream
+    swap.py       one target exchanged                 whole.py   whole distributions
+    documents.py  one stretch exchanged                prefix.py  the printed number alone
+
+Pure functions of results: nothing here runs or imports a submission.
+"""
 
 from golf_audit.dynamic.contract import Probe
+from golf_audit.dynamic.probes.documents import Documents
+from golf_audit.dynamic.probes.order import Control, Order
+from golf_audit.dynamic.probes.prefix import Prefix
+from golf_audit.dynamic.probes.stream import Cuts
+from golf_audit.dynamic.probes.swap import Swap
+from golf_audit.dynamic.probes.whole import Whole
 
-QUICK: tuple[Probe, ...] = ()
-FULL: tuple[Probe, ...] = ()
+QUICK: tuple[Probe, ...] = (Control(), Order(), Whole())
+"""Three runs: baseline, the same again, one perturbation."""
+FULL: tuple[Probe, ...] = (*QUICK, Cuts(), Swap(), Documents(), Prefix())
+"""Six runs more."""

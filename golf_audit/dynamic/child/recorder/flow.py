@@ -32,6 +32,8 @@ SUMS = _words("sum mean nansum nanmean")
 PRODUCTS = _words("mul __mul__ __rmul__ __imul__ mul_ multiply multiply_")
 LOST = _words(
     """
+    zeros_like ones_like empty_like full_like rand_like randn_like new_zeros new_ones new_empty new_full
+    new_tensor sign sgn
     max min amax amin median std var cumsum cumprod argmax argmin sort topk quantile norm logsumexp
     softmax log_softmax prod any all matmul __matmul__ mm bmm linear einsum outer cross_entropy
     nll_loss kl_div backward retain_grad register_hook requires_grad_ size dim numel stride
