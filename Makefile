@@ -5,7 +5,7 @@ PIP_OPTIONS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: sandbox demo test check lint types test-slow test-corpus test-all rules bench clean
+.PHONY: sandbox demo test check lint types test-slow test-corpus test-slurm test-all rules bench clean
 
 ## demo: core install (no torch), audit the bundled examples, print the reports
 demo: $(VENV)/.core
@@ -13,17 +13,22 @@ demo: $(VENV)/.core
 
 ## test: lint, types, and the test suite without the slow and corpus parts
 test: $(VENV)/.dev sandbox lint types
-	$(BIN)/python -m pytest -m "not slow and not corpus and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not corpus and not gpu and not slurm"
 
 test-slow: $(VENV)/.dev sandbox
-	$(BIN)/python -m pytest -m "slow and not corpus and not gpu"
+	$(BIN)/python -m pytest -m "slow and not corpus and not gpu and not slurm"
 
 ## test-corpus: needs GOLF_AUDIT_CLONE=/path/to/a/clone/of/openai/parameter-golf
 test-corpus: $(VENV)/.dev
 	$(BIN)/python -m pytest -m corpus
 
+## test-slurm: as root on Debian or Ubuntu; starts a Slurm on loopback for these tests and ends it
+test-slurm: $(VENV)/.dev
+	@command -v slurmctld >/dev/null && command -v munged >/dev/null || apt-get install -y --no-install-recommends slurm-wlm munge
+	$(BIN)/python -m pytest -m slurm tests/rerun/test_slurm.py
+
 test-all: $(VENV)/.dev sandbox lint types
-	$(BIN)/python -m pytest -m "not gpu"
+	$(BIN)/python -m pytest -m "not gpu and not slurm"
 
 ## sandbox: what `trace` runs submissions in; installed on Debian and Ubuntu when root, else asked for
 sandbox:

@@ -17,6 +17,7 @@ from golf_audit.report.escape import terminal
 from golf_audit.rerun.launch import refuse_without_sandbox
 from golf_audit.rerun.local import AlteredLedger, Place, Told, rerun_here
 from golf_audit.rerun.plan import Launcher, Plan, claimed_seeds, plan_rerun
+from golf_audit.rerun.slurm import rerun_by_slurm, sbatch_script
 from golf_audit.submission import Case, Submission
 
 _CODE = {Verdict.PASS: 0, Verdict.FAIL: 1}
@@ -67,9 +68,10 @@ def rerun_submission(
     )
     if not dry_run:
         refuse_without_sandbox(request.unsafe)
-    if not agree(rerunpage.plan_page(plan)):
-        return Result("" if dry_run else "nothing was run\n", 0 if dry_run else OPEN)
     place = Place(request.ledger, request.data, not request.unsafe)
+    script = sbatch_script(plan, place) if plan.launcher == "slurm" else ""
+    if not agree(rerunpage.plan_page(plan, script)):
+        return Result("" if dry_run else "nothing was run\n", 0 if dry_run else OPEN)
     told = Told(
         lambda line: tell(terminal(line)),
         lambda progress: tell(rerunpage.progress_line(progress, plan.expected_s)),
@@ -85,8 +87,9 @@ def rerun_submission(
 
 def _carry_out(plan: Plan, place: Place, told: Told) -> None:
     if plan.launcher == "slurm":
-        raise AuditError("the Slurm launcher is not built yet")
-    rerun_here(plan, place, told)
+        rerun_by_slurm(plan, place, told)
+    else:
+        rerun_here(plan, place, told)
 
 
 def judged(case: Case, path: Path) -> Result:

@@ -29,7 +29,7 @@ from golf_audit.rerun.ledger import LedgerFile
 from golf_audit.rerun.plan import Plan
 from golf_audit.rerun.result import body as end_body
 from golf_audit.rerun.result import latest
-from golf_audit.rerun.seed import Folders, run_seed
+from golf_audit.rerun.seed import SeedSpec, run_seed, spec_of
 from golf_audit.reruns import program_files
 from golf_audit.reruns.view import runs_in
 from golf_audit.trainlog import Run
@@ -87,17 +87,16 @@ def rerun_here(plan: Plan, place: Place, told: Told) -> None:
     entry = book.append("plan", plans.body(plan))
     where = book.append("environment", environment.body(machine, software, data))
     with program_folder(plan) as program:
-        folders = Folders(program, place.data, packages)
         for seed in left:
-            _one(plan, seed, folders, machine, book, entry, where, place, told)
+            spec = spec_of(plan, seed, program, place.data, packages, sandbox=place.sandbox)
+            _one(spec, plan.tag, machine, book, entry, where, place, told)
     for repair in book.repairs:
         told.say(f"the ledger was mended: {repair}")
 
 
 def _one(
-    plan: Plan,
-    seed: int,
-    folders: Folders,
+    spec: SeedSpec,
+    tag: str,
     machine: environment.Hardware,
     book: LedgerFile,
     entry: Entry,
@@ -106,20 +105,25 @@ def _one(
     told: Told,
 ) -> None:
     """One seed: its start in the ledger, the run under a lock, its end in the ledger, whatever happens."""
-    attempt = 1 + sum(start.body["seed"] == seed for start in book.read().of("start"))
-    start = book.append("start", start_body(entry.n, where.n, seed, attempt))
+    seed, base = spec.seed, place.ledger.parent
+    start = book.append("start", start_body(entry.n, where.n, seed, attempts(book.read(), seed) + 1))
     log = place.logs / f"seed{seed}-entry{start.n}.log"
     told.say(f"seed {seed}: started (ledger entry {start.n})")
     follow = Follower(seed, log, told)
     with running(place.logs, start.n):
         try:
-            ended = run_seed(plan, seed, folders, machine, log, sandbox=place.sandbox, tick=follow.tick)
+            ended = run_seed(spec, machine, log, follow.tick)
         except BaseException as error:
             stopped = Ended("interrupted", _because(error), follow.seconds)
-            book.append("end", end_body(stopped, start.n, seed, log, place.ledger.parent, plan.tag, where.n))
+            book.append("end", end_body(stopped, start.n, seed, log, base, tag, where.n))
             raise
-        end = book.append("end", end_body(ended, start.n, seed, log, place.ledger.parent, plan.tag, where.n))
+        end = book.append("end", end_body(ended, start.n, seed, log, base, tag, where.n))
     told.say(f"seed {seed}: {outcome(end)} (ledger entry {end.n})")
+
+
+def attempts(known: Ledger, seed: int) -> int:
+    """How often a seed was started before, by any plan."""
+    return sum(start.body["seed"] == seed for start in known.of("start"))
 
 
 def _because(error: BaseException) -> str:

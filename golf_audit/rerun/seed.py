@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from golf_audit.dynamic.sandbox import INSIDE, Bind, Limits
@@ -31,39 +33,62 @@ _DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvid
 
 
 @dataclass(frozen=True)
-class Folders:
-    """Where the folders of a run lie on this machine; `packages` only when some were installed."""
+class SeedSpec:
+    """One run, in plain values: it may be started by another process, on another machine.
 
-    submission: Path
-    data: Path
-    packages: Path | None = None
+    `command` begins with the script or with `-m torch.distributed.run`; the interpreter is the node's own."""
+
+    seed: int
+    command: tuple[str, ...]
+    environ: Mapping[str, str]
+    limit_s: float
+    program: str  # folders
+    data: str
+    packages: str
+    sandbox: bool
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> SeedSpec:
+        """The spec that `to_json` wrote, in a file of ours."""
+        raw = json.loads(text)
+        return cls(**{**raw, "command": tuple(raw["command"])})
 
 
-def run_seed(
-    plan: Plan,
-    seed: int,
-    folders: Folders,
-    machine: Hardware,
-    log: Path,
-    *,
-    sandbox: bool,
-    tick: Tick | None = None,
-) -> Ended:
+def spec_of(
+    plan: Plan, seed: int, program: Path, data: Path, packages: Path | None, *, sandbox: bool
+) -> SeedSpec:
+    """The run of one seed of a plan."""
+    return SeedSpec(
+        seed=seed,
+        command=plan.command(seed)[1:],
+        environ=plan.environ(seed),
+        limit_s=plan.limit_s,
+        program=str(program.resolve()),
+        data=str(data.resolve()),
+        packages=str(packages.resolve()) if packages is not None else "",
+        sandbox=sandbox,
+    )
+
+
+def run_seed(spec: SeedSpec, machine: Hardware, log: Path, tick: Tick | None = None) -> Ended:
     """Run one seed; its output is in `log` afterwards, whatever happened."""
-    binds = [Bind(folders.submission, INSIDE.submission), Bind(folders.data.resolve(), INSIDE.data)]
+    binds = [Bind(Path(spec.program), INSIDE.submission), Bind(Path(spec.data), INSIDE.data)]
     binds += [Bind(HOSTS, "/etc/hosts")]  # ranks find each other by the name localhost
-    binds += [Bind(folders.packages, PACKAGES)] if folders.packages is not None else []
-    environ = {**_base(folders.packages is not None), **plan.environ(seed)}
+    binds += [Bind(Path(spec.packages), PACKAGES)] if spec.packages else []
+    environ = {**_base(bool(spec.packages)), **spec.environ}
     environ |= {"GOLF_SUBMISSION": INSIDE.submission, "GOLF_DATA": INSIDE.data}
     task = Task(
-        inside=(shell(), "-c", _SCRIPT, "sh", *plan.command(seed, python())),
+        inside=(shell(), "-c", _SCRIPT, "sh", python(), *spec.command),
         binds=tuple(binds),
         environ=environ,
-        seconds=plan.limit_s,
+        seconds=spec.limit_s,
         limits=_limits(machine),
         devices=_devices(machine),
     )
-    return run_task(task, log, sandbox=sandbox, tick=tick)
+    return run_task(task, log, sandbox=spec.sandbox, tick=tick)
 
 
 def _base(packages: bool) -> dict[str, str]:
