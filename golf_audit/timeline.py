@@ -148,6 +148,8 @@ class Score(Event):
     consults_target: bool | None = False  # the target is in the key of what is mixed in; None: not told
     smoothed: bool = False  # the mixture has the form (count + c * p) / (total + c)
     table: frozenset[int] = frozenset()  # ids of Adapt events on lookup tables that were mixed in
+    order: frozenset[int] = frozenset()  # ids of Reorder events that the targets were taken by
+    renewed: frozenset[tuple[str, int, int]] = frozenset()  # parameters that a round of a loop started anew
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,13 @@ class Select(Event):
 
     among: frozenset[int]
     by: Region
+
+
+@dataclass(frozen=True)
+class Reorder(Event):
+    """Documents, windows or indices are put into another order, by `by`."""
+
+    by: str
 
 
 @dataclass(frozen=True)

@@ -235,6 +235,24 @@ for start in range(0, len(tokens) - 1, 1024):
     nll.mean().backward()
     optimizer.step()
 """
+DOCUMENTS = """
+starts = (tokens == 1).nonzero()[:, 0].tolist()
+documents = []
+for i in range(len(starts) - 1):
+    documents.append((starts[i], starts[i + 1] - starts[i]))
+documents.sort(key=lambda document: document[1])
+{before}
+for start, length in documents:
+{per_document}
+    optimizer = torch.optim.SGD(other.parameters(), lr=1e-3)
+    for first in range(start, start + length, 256):
+        x, y = piece(tokens, first, 256)
+        with torch.no_grad():
+            nll = other(x, y)
+        total += nll.sum().item()
+        count += y.numel()
+        step(other, optimizer, x, y)
+"""
 CALIBRATE = """
     calibration = load({files})
     scale = model.hidden(calibration[:4096]).abs().amax()

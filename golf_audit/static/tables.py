@@ -20,15 +20,28 @@ def rescored(timeline: Timeline) -> list[Rescore]:
     """Reported scores mixed with a table that an earlier pass over the same tokens has filled."""
     best: dict[tuple[object, ...], Rescore] = {}
     for score in timeline.scores():
-        live = {mark.loop for mark in score.loops}
-        for number in sorted(score.table):
-            table = timeline.by_id[number]
-            if not isinstance(table, Adapt) or any(mark.loop in live for mark in table.loops):
-                continue  # the same pass: what the table holds when is Q01's and Q02's
+        filled = [e for e in (timeline.by_id[i] for i in sorted(score.table)) if isinstance(e, Adapt)]
+        late = {table.where for table in filled if _round(score, table) > 0}
+        for table in filled:
             overlap = table.region.overlap(score.region)
-            if overlap is not Overlap.NONE:
-                best.setdefault((score.where, table.where), Rescore(score, table, overlap))
+            if overlap is Overlap.NONE or _round(score, table) != 0:
+                continue
+            if any(mark.loop in {m.loop for m in table.loops} for mark in score.loops):
+                if table.where not in late:
+                    continue  # the same pass: what the table holds when is Q01's and Q02's
+                overlap = Overlap.SHOWN  # mixed when the loop had ended: its own round is in the table too
+            best.setdefault((score.where, table.where), Rescore(score, table, overlap))
     return list(best.values())
+
+
+def _round(score: Score, table: Adapt) -> int:
+    """How many rounds after the score the table was filled, in the outermost loop in which they differ."""
+    rounds = {mark.loop: min(mark.iterations) for mark in score.loops}
+    for mark in table.loops:
+        apart = min(mark.iterations) - rounds.get(mark.loop, min(mark.iterations))
+        if apart:
+            return apart
+    return 0
 
 
 __all__ = ["Rescore", "rescored"]

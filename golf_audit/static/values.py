@@ -98,6 +98,13 @@ class Sel:
 
 
 @dataclass(frozen=True, slots=True)
+class Ord:
+    """Taken in another order than it was made in, by a Reorder event."""
+
+    event: int
+
+
+@dataclass(frozen=True, slots=True)
 class Grad:
     """Came out of a backward pass."""
 
@@ -109,7 +116,7 @@ class Lost:
     gap: int
 
 
-Atom = Tok | At | Ix | Sc | Dep | Par | Out | Own | Cnt | Blend | Sel | Grad | Lost
+Atom = Tok | At | Ix | Sc | Dep | Par | Out | Own | Cnt | Blend | Sel | Ord | Grad | Lost
 Taint = frozenset[Atom]
 NONE: Taint = frozenset()
 CAP = 400
@@ -129,6 +136,7 @@ class Root:
         self.grad: Taint = NONE
         self.extra: Taint = NONE  # facts that were assigned into the parameters without an event
         self.hooks: list[Value] = []
+        self.renewed: frozenset[tuple[int, int]] = frozenset()  # rounds of loops in which it started anew
 
     def find(self) -> Root:
         """The root that this one was joined to."""
@@ -147,6 +155,7 @@ class Root:
         mine.grad |= theirs.grad
         mine.extra |= theirs.extra
         mine.hooks += theirs.hooks
+        mine.renewed &= theirs.renewed
         mine.leaf = mine.leaf and theirs.leaf
 
 

@@ -7,7 +7,16 @@ from typing import Any
 
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import PURE_ERRORS
-from golf_audit.static.values import NONE, Dct, Lst, Unk, Value, capped, known
+from golf_audit.static.values import (
+    NONE,
+    Dct,
+    Lst,
+    Taint,
+    Unk,
+    Value,
+    capped,
+    known,
+)
 
 
 class Containers(Machine):
@@ -85,7 +94,31 @@ class Containers(Machine):
         return Unk(self.taint(receiver) | self.facts_of(args, keywords))
 
     def ordered(self, value: Value, key: Value, node: ast.AST) -> None:
-        """A list is put into another order."""
+        """A list is put into the order of a key; by the first part of its elements it keeps its own."""
+        if not isinstance(value, Lst) or key is None or self.sequence(value) is not None:
+            return
+        element = self.element(value)
+        first = element[0] if isinstance(element, tuple) and element else element
+        found = self.call(key, [element], {}, node)
+        if element is None or (found[0] if isinstance(found, tuple) and found else found) is first:
+            return
+        written = next((k.value for k in getattr(node, "keywords", []) if k.arg == "key"), node)
+        self.shuffled(value, self.reorder(node, self.quote(written)))
+
+    def shuffled(self, value: Lst, facts: Taint) -> None:
+        """Every element of a list is taken in another order from now on."""
+        element = self._in_order(self.element(value), facts)
+        value.items, value.rest, value.extra, value.base = None, element, NONE, None
+
+    def _in_order(self, value: Value, facts: Taint, depth: int = 4) -> Value:
+        if isinstance(value, Unk) and not value.roots:
+            taint = capped(value.taint | facts)
+            return Unk(taint, value.kind, base=value, parts=value.parts, form=value.form)
+        if isinstance(value, tuple) and depth:
+            return tuple(self._in_order(v, facts, depth - 1) for v in value)
+        if isinstance(value, Lst) and depth:
+            return Lst(None, self._in_order(self.element(value), facts, depth - 1))
+        return value
 
     def _dict_method(
         self, receiver: Dct, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST

@@ -15,6 +15,7 @@ from golf_audit.static.values import (
     Dep,
     Grad,
     Lost,
+    Ord,
     Out,
     Own,
     Par,
@@ -26,7 +27,19 @@ from golf_audit.static.values import (
     capped,
     union,
 )
-from golf_audit.timeline import Adapt, Calibrate, Event, Fetch, Read, Region, Save, Score, Select, Stream
+from golf_audit.timeline import (
+    Adapt,
+    Calibrate,
+    Event,
+    Fetch,
+    Read,
+    Region,
+    Reorder,
+    Save,
+    Score,
+    Select,
+    Stream,
+)
 
 
 class Events(Positions):
@@ -57,19 +70,21 @@ class Events(Positions):
 
     def score(self, node: ast.AST, logits: Taint, targets: Taint) -> Taint:
         """Losses of targets are computed; the facts of the result."""
-        kept = frozenset(a for a in logits | targets if not isinstance(a, (Own, At)))
+        kept = frozenset(a for a in logits | targets if not isinstance(a, (Own, At, Ord)))
         extents = self.token_extents(targets).get(Stream.VAL)
         if not extents:
             return kept
         state = frozenset(a.event for a in logits if isinstance(a, Dep))
         tables = frozenset(a.event for a in logits if isinstance(a, Cnt))
         gold = self.gold(targets)
+        order = frozenset(a.event for a in targets if isinstance(a, Ord))
         model = ", ".join(sorted({self.root_name(a.root) for a in logits if isinstance(a, Out)}))
         key = (
             "score",
             id(node),
             extents,
             state,
+            order,
             model,
             tuple(id(c) for _, _, c in self.path),
             self.loop_marks(),
@@ -81,12 +96,21 @@ class Events(Positions):
                 model=model,
                 state=state,
                 table=tables,
+                order=order,
+                renewed=self._renewed(logits),
                 consults_target=consults(gold, logits) if tables else False,
             )
             self.events.append(event)
             self.extents[event.id] = extents
             self._made[key] = event.id
         return capped(frozenset(a for a in kept if not isinstance(a, Cnt)) | gold | {Sc(self._made[key])})
+
+    def _renewed(self, logits: Taint) -> frozenset[tuple[str, int, int]]:
+        """Parameters that started anew in the round of a live loop, by name, loop and round."""
+        numbers = {a.root for a in logits if isinstance(a, Out)}
+        live = {(loop.number, loop.iteration) for loop in self.live}
+        found = [root.find() for root in self.roots if root.number in numbers]
+        return frozenset((root.name, *mark) for root in found for mark in root.renewed & live)
 
     def adapt(self, node: ast.AST, name: str, facts: Taint, kind: str, *, scratch: bool = False) -> Taint:
         """Something changes as a function of tokens: the Dep facts of the events (one per stream)."""
@@ -138,6 +162,15 @@ class Events(Positions):
             event = Fetch(**self._common(node), what=what)
             self.events.append(event)
             self._made[key] = event.id
+
+    def reorder(self, node: ast.AST, by: str) -> Taint:
+        """Elements are put into another order (told once per chain of calls)."""
+        key = ("reorder", id(node), tuple(id(call) for _, _, call in self.path))
+        if key not in self._made:
+            event = Reorder(**self._common(node), by=by)
+            self.events.append(event)
+            self._made[key] = event.id
+        return frozenset({Ord(self._made[key])})
 
     def select(self, node: ast.AST, facts: Taint) -> Taint:
         """One of several scores is kept."""
@@ -198,6 +231,8 @@ class Events(Positions):
         events = self.adapt(node, root.name, facts, kind, scratch=root.leaf)
         state = frozenset(a.event for a in facts | events if isinstance(a, Dep))
         extra = frozenset(a for a in facts if isinstance(a, Lost))
+        if replace and not state and not extra:  # on one side of a test it counts too: see Score.renewed
+            root.renewed = frozenset((loop.number, loop.iteration) for loop in self.live)
         if replace:
             self.forgetting(root)
             root.state, root.extra = state, extra

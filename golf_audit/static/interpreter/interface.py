@@ -120,6 +120,12 @@ class Machine(Joins):
     def attribute(self, value: Value, name: str, node: ast.AST) -> Value:
         raise NotImplementedError
 
+    def permuted(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        raise NotImplementedError
+
+    def shuffled(self, value: Lst, facts: Taint) -> None:
+        raise NotImplementedError
+
     def ordered(self, value: Value, key: Value, node: ast.AST) -> None:
         raise NotImplementedError
 

@@ -215,6 +215,7 @@ _BY_LAST: dict[str, Handler] = {
     "flatnonzero": Library.positions,
     "searchsorted": Library.positions,
     "bincount": Library.counted_table,
+    **dict.fromkeys(("argsort", "randperm", "permutation", "shuffle"), Library.permuted),
     "minimum": Library.smallest,
     "min": Library.smallest,
     "amin": Library.smallest,

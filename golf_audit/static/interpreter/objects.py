@@ -8,6 +8,7 @@ from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING
 from golf_audit.static.values import (
     NONE,
+    Alt,
     Bound,
     Cls,
     Dct,
@@ -43,6 +44,10 @@ _SELF = frozenset(
         "to_empty",
     ]
 )
+
+
+KINDS = 8
+"""Classes of modules that are told apart in one model."""
 
 
 class Objects(Machine):
@@ -134,7 +139,7 @@ class Objects(Machine):
         if name in ("named_parameters", "named_buffers"):
             return Lst(None, (Unk(parts=(NONE,)), parameter))
         if name in ("modules", "children"):
-            return Lst(None, Obj(Lib("torch.nn.Module"), "module", obj.root))
+            return Lst([*self._kinds_of_modules(obj), Obj(Lib("torch.nn.Module"), "module", obj.root)])
         if name in ("named_modules", "named_children"):
             return Lst(None, (Unk(parts=(NONE,)), Obj(Lib("torch.nn.Module"), "module", obj.root)))
         if name == "state_dict":
@@ -180,6 +185,28 @@ class Objects(Machine):
         if name in ("no_sync",):
             return Unk()
         return self.opaque(obj, args, keywords, node)
+
+    @staticmethod
+    def _kinds_of_modules(obj: Obj) -> list[Value]:
+        """One module for each class of the submission among the parts of a module."""
+        found: dict[int, Obj] = {}
+        waiting: list[Value] = list(obj.attrs.values())
+        for _ in range(400):
+            if not waiting or len(found) >= KINDS:
+                break
+            value = waiting.pop()
+            if isinstance(value, Obj) and value.root is not None and isinstance(value.cls, Cls):
+                if id(value.cls) in found:
+                    continue
+                found[id(value.cls)] = value
+                waiting += value.attrs.values()
+            elif isinstance(value, Obj) and "*items" in value.attrs:
+                waiting.append(value.attrs["*items"])
+            elif isinstance(value, Lst):
+                waiting += [*(value.items or ()), value.rest]
+            elif isinstance(value, (tuple, Alt)):
+                waiting += value.options if isinstance(value, Alt) else value
+        return list(found.values())
 
     def _load(self, obj: Obj, state: Value, node: ast.AST) -> Value:
         assert obj.root is not None

@@ -188,6 +188,13 @@ class TensorCalls(Machine):
         facts = self.facts_of(args, keywords)
         return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc, At))), "positions")
 
+    def permuted(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """argsort, randperm, permutation, shuffle: indices, or a list, in another order."""
+        turned = self.reorder(node, self.quote(node))
+        if args and isinstance(args[0], Lst):
+            self.shuffled(args[0], turned)
+        return Unk(self.facts_of(args, keywords) | turned)
+
     def where_call(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         if len(args) < 3:
             return self.positions(args, keywords, node)

@@ -150,9 +150,12 @@ class Tensors(Machine):
             return self._in_place(value, name, args, keywords, node)
         if name in ("gather", "take_along_dim", "index_select") or (name == "pick"):
             return self._gather(value, args, keywords, node)
+        if name in ("permutation", "shuffle") and args:
+            return self.permuted(args, keywords, node)
         if name in POSITIONS:
             facts = self.taint(value) | self.facts_of(args, keywords)
-            return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc, At))), "positions")
+            turned = self.reorder(node, self.quote(node)) if name == "argsort" else NONE
+            return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc, At))) | turned, "positions")
         if name in ("log_softmax", "softmax"):
             return Unk(self.taint(value), "logp" if name == "log_softmax" else "prob")
         if name in VIEWS:
