@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from golf_audit.premises import loss_beside
 from golf_audit.records import Record, frontier
+from golf_audit.reruns import measured
 from golf_audit.stats import README_NATS, Improvement, Sample, Welch, improvement, sample, welch
 from golf_audit.submission import Case
 
@@ -53,6 +54,25 @@ def margin(case: Case) -> Margin | None:
     step = improvement(ours.mean, record.sample.mean, ratio)
     beyond = None if ratio is None else welch(ours, record.sample, README_NATS / ratio)
     return Margin(record, ours, step, welch(ours, record.sample), beyond)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The claimed seeds and their reruns taken together, as organisers did for #1855."""
+
+    sample: Sample
+    test: Welch | None
+    entries: tuple[int, ...]  # of the ledger
+
+
+def pooled(case: Case) -> Pooled | None:
+    """None without reruns on the rule's hardware and data, or without a record before the claim."""
+    reruns, record = measured(case), record_before(case)
+    values = _values(case)
+    if not reruns or record is None or not values:
+        return None
+    both = sample([*values, *(run.bpb for run in reruns if run.bpb is not None)])
+    return Pooled(both, welch(both, record.sample), tuple(run.entry for run in reruns))
 
 
 def record_before(case: Case) -> Record | None:

@@ -3,7 +3,8 @@
 Law    The practice of the leaderboard since 2026-04-28 (#1902): a one-sided Welch test on val_bpb against
        the record before it in order of pull requests, without a margin. Falling short never fails.
 Look   The claimed seeds against that record's, from the dated table of accepted records.
-Blind  Independent reproductions, which organisers pooled with the author's own seeds (#1855).
+       Reruns of a ledger, pooled with the claimed seeds as organisers did for #1855, are a note.
+Blind  Reproductions that no ledger holds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import datetime as dt
 
 from golf_audit import specimen
 from golf_audit.law import PRACTICE_SIGNIFICANCE
-from golf_audit.margin import margin, record_before
+from golf_audit.margin import margin, pooled, record_before
 from golf_audit.model import (
     Assessment,
     Certainty,
@@ -58,10 +59,12 @@ def check(case: Case) -> Assessment:
         return Assessment(
             not_applicable=f"the practice dates from {PRACTICE_SIGNIFICANCE.since}", notes=evidence
         )
+    notes = _pooled(case)
     if test is not None and test.p < PRACTICE_P:
-        return Assessment(basis=evidence)
+        return Assessment(notes=notes, basis=evidence)
     return Assessment(
-        (
+        notes=notes,
+        findings=(
             Finding(
                 says,
                 Certainty.SHOWN,
@@ -70,8 +73,21 @@ def check(case: Case) -> Assessment:
                 found.advice("add seeds"),
                 PRECEDENTS,
             ),
-        )
+        ),
     )
+
+
+def _pooled(case: Case) -> tuple[Evidence, ...]:
+    """The same test with the reruns of a ledger pooled into the claimed seeds; organisers may ask for it."""
+    found = pooled(case)
+    if found is None or found.test is None:
+        return ()
+    entries = ", ".join(str(n) for n in found.entries)
+    says = (
+        f"pooled with {len(found.entries)} reruns (ledger entries {entries}): {found.sample.mean:.5f} over "
+        f"{found.sample.n} runs, one-sided Welch p = {found.test.p:.3f}"
+    )
+    return (Evidence(Kind.RUN, says),)
 
 
 def _seeds(*scores: float) -> dict[str, str]:

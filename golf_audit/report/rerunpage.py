@@ -38,8 +38,6 @@ def _plan_lines(plan: Plan, sbatch: str) -> Iterator[str]:
     time = f"about {plan.expected_s:.0f} s a seed as logged or allowed, ended after {plan.limit_s:.0f} s"
     yield f"time: {time}; {plan.processes} process{'es' * (plan.processes != 1)}"
     yield f"cost: about {plan.gpu_hours:.2f} GPU hours if each process has a GPU"
-    if plan.instrument:
-        yield "instrumented: slower, and never the timed run"
     if sbatch:
         yield ""
         yield "the job of the first seed:"

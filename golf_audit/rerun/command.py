@@ -35,7 +35,6 @@ class Request:
     ledger: Path
     data: Path
     processes: int | None
-    instrument: bool
     unsafe: bool
 
 
@@ -64,7 +63,6 @@ def rerun_submission(
         request.seeds or claimed_seeds(submission),
         launcher=request.launcher,
         processes=request.processes,
-        instrument=request.instrument,
     )
     if not dry_run:
         refuse_without_sandbox(request.unsafe)

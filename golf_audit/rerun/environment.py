@@ -42,7 +42,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Shard:
-    """One data file. `tokens` is what its header says; None where it has no header of the challenge."""
+    """One data file. `tokens` is what its header says; None where no such header fits its size."""
 
     name: str  # relative to the data folder
     bytes: int
@@ -72,6 +72,9 @@ class Data:
 def hardware() -> Hardware:
     """This machine."""
     names, driver = _gpus()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:  # a scheduler gave us some of them
+        names = names[: len([part for part in visible.split(",") if part.strip()])]
     return Hardware(
         gpu=" + ".join(dict.fromkeys(names))[:200],
         gpus=len(names),
@@ -163,7 +166,8 @@ def _shard(path: Path, name: str) -> Shard:
     tokens = None
     if len(head) == 4 * HEADER_INTS:
         magic, _, count = struct.unpack("<3i", head[:12])
-        tokens = count if magic == MAGIC and count >= 0 else None
+        fits = magic == MAGIC and size == 4 * HEADER_INTS + 2 * count
+        tokens = count if fits else None
     return Shard(name[:300], size, tokens, digest.hexdigest())
 
 

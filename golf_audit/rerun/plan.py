@@ -14,7 +14,7 @@ from golf_audit.model import Report
 from golf_audit.outcome import fails, is_open, verdict
 from golf_audit.premises import for_record
 from golf_audit.rerun.packages import Wanted, wanted
-from golf_audit.reruns import claimed_tag, logged_runs, program_fingerprint
+from golf_audit.reruns import claimed_tag, logged_runs, program_files, program_fingerprint
 from golf_audit.runconfig.effective import Effective, effective
 from golf_audit.submission import Case, Submission
 from golf_audit.trainlog import Run
@@ -44,7 +44,6 @@ class Plan:
     expected_s: float
     limit_s: float
     launcher: Launcher
-    instrument: bool
     tag: str  # the line that counts: that of the claimed logs
     problems: tuple[str, ...] = field(default=())
 
@@ -82,7 +81,6 @@ def plan_rerun(
     *,
     launcher: Launcher = "local",
     processes: int | None = None,
-    instrument: bool = False,
 ) -> Plan:
     """Raises AuditError for what cannot be run at all: no script, no seed to set, no seeds."""
     submission = case.submission
@@ -97,6 +95,8 @@ def plan_rerun(
     problems = list(settings.problems)
     if settings.seed_env is None and settings.seed_flag is None:
         problems.append("no setting of the code takes a seed: every run has the same one")
+    unread = [file for file in program_files(submission) if file.data is None]
+    problems += [f"{f.path} ({f.sort.value}) was not read: the run does not find it" for f in unread[:20]]
     worlds = {run.world_size.value for run in logged_runs(submission) if run.world_size is not None}
     logged = worlds.pop() if len(worlds) == 1 else None
     count = processes or settings.processes or logged or (WORLD if for_record(case) else 1)
@@ -113,7 +113,6 @@ def plan_rerun(
         expected_s=expected,
         limit_s=limit,
         launcher=launcher,
-        instrument=instrument,
         tag=claimed_tag(submission),
         problems=tuple(problems),
     )
@@ -161,7 +160,7 @@ def body(plan: Plan) -> dict[str, Any]:
         "environ": _strings(plan.settings.environ),
         "processes": plan.processes,
         "launcher": plan.launcher,
-        "instrument": plan.instrument,
+        "instrument": False,
         "limit_s": plan.limit_s,
         "check": check_summary(report),
         "tag": plan.tag[:200],

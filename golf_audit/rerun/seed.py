@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -104,6 +105,8 @@ def _base(packages: bool) -> dict[str, str]:
         "NCCL_SOCKET_IFNAME": "lo",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+    if "CUDA_VISIBLE_DEVICES" in os.environ:  # the GPUs that a scheduler gave us
+        found["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
     return {**found, "PYTHONPATH": PACKAGES} if packages else found
 
 

@@ -148,15 +148,15 @@ def reruns_of(case: Case) -> Reruns:
     return runs_in(ledger, case.submission)
 
 
-def runs_in(ledger: Ledger, submission: Submission, *, instrument: bool = False) -> Reruns:
-    """Every run of this program in this configuration: the timed ones, or the instrumented ones."""
+def runs_in(ledger: Ledger, submission: Submission) -> Reruns:
+    """Every timed run of this program in this configuration; an instrumented one is another run."""
     entries = {entry.n: entry for entry in ledger.entries}
     program = program_fingerprint(submission)
     ends = {end.body["start"]: end for end in ledger.of("end")}
     runs, foreign = [], 0
     for start in ledger.of("start"):
         plan = entries.get(start.body["plan"])
-        if plan is None or plan.kind != "plan" or plan.body["instrument"] != instrument:
+        if plan is None or plan.kind != "plan" or plan.body["instrument"]:
             continue
         if not _same_run(plan, submission, program):
             foreign += 1

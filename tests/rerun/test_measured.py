@@ -5,6 +5,7 @@ A ledger from another machine, of another program, or that was altered must neit
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,9 @@ CLOSE = {seed: score(seed) + apart for seed, apart in zip(SEEDS, (0.0004, -0.000
 RECORD = "track_10min_16mb"
 
 
-def ruling(rule: str, submission: Path, ledger: Path | None) -> Ruling:
+def ruling(rule: str, submission: Path, ledger: Path | None, as_of: dt.date | None = None) -> Ruling:
     found = load_folder(submission)
-    case = Case(found, found.date, read_ledger(ledger) if ledger is not None else None)
+    case = Case(found, as_of or found.date, read_ledger(ledger) if ledger is not None else None)
     report = audit(case, registry.pick([rule]))
     assert report.crashes == ()
     return report.rulings[0]
@@ -171,6 +172,15 @@ def test_check_takes_a_ledger(record: Path, tmp_path: Path) -> None:
     assert "S03" in done.output and "reproduced" in done.output
     shown = CliRunner().invoke(cli, ["explain", str(record), "S03", "--ledger", str(book.path)])
     assert "PASS" in shown.output and "ledger entry 3" in shown.output
+
+
+def test_reruns_are_pooled_into_the_organisers_test_as_a_note(record: Path, tmp_path: Path) -> None:
+    book = ledger_of(tmp_path / "l.jsonl", record, CLOSE)
+    day = dt.date(2026, 5, 1)
+    found = ruling("S02", record, book.path, day)
+    said = "\n".join(note.says for note in found.assessment.notes)
+    assert "pooled with 3 reruns (ledger entries 3, 5, 7): 1.2" in said and "over 6 runs" in said
+    assert found.verdict is ruling("S02", record, None, day).verdict
 
 
 def without(text: str, *words: str) -> str:
