@@ -200,6 +200,11 @@ TARGET_UNSEEN = _organiser(
 CACHES_UNRULED = disputed(
     _organiser("#948, #968, #1185", "exact, full-vocabulary or Dirichlet caches were never settled", LAUNCH)
 )
+BYTE_MIXTURE = _organiser(
+    "#2103 (2026-05-02), #1902 (2026-04-28)",
+    "a byte mixture over the realised bytes is not a full normalised distribution where a token is scored",
+    LAUNCH,
+)
 SCRATCH_UNRULED = Cite(
     Authority.COMMUNITY,
     "issue #1336 (open)",

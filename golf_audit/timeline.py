@@ -147,9 +147,11 @@ class Score(Event):
     normalised: bool = True  # from a full softmax, or a mixture known to be renormalised
     consults_target: bool | None = False  # the target is in the key of what is mixed in; None: not told
     smoothed: bool = False  # the mixture has the form (count + c * p) / (total + c)
+    bytewise: bool = False  # the mixture is over bytes: the token's probability was divided among its bytes
     table: frozenset[int] = frozenset()  # ids of Adapt events on lookup tables that were mixed in
     order: frozenset[int] = frozenset()  # ids of Reorder events that the targets were taken by
     renewed: frozenset[tuple[str, int, int]] = frozenset()  # parameters that a round of a loop started anew
+    concurrent: frozenset[int] = frozenset()  # those of them that were read only by the pass that fills them
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from golf_audit.joining import joined
 from golf_audit.law import ONE_PASS
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, certainty, place, premises, witness
-from golf_audit.static.example import HASHED, SCORED_THEN_TRAINED, TWO_PASSES, files
+from golf_audit.static.example import BYTE_COUNTS, HASHED, SCORED_THEN_TRAINED, TWO_PASSES, files
 from golf_audit.static.leaks import Kind, leaks
 from golf_audit.static.tables import rescored
 from golf_audit.submission import Case
@@ -68,6 +68,11 @@ RULE = Rule(
         Example("Adaptation after each score.", files(SCORED_THEN_TRAINED), Verdict.PASS),
         Example(
             "One pass with a cache of what came before (Q01 judges the mixture).", files(HASHED), Verdict.PASS
+        ),
+        Example(
+            "Scores first, then one pass over the text with a cache of what came before.",
+            files(BYTE_COUNTS),
+            Verdict.PASS,
         ),
         Example(
             "A first pass fills the cache, a second is scored with it.",

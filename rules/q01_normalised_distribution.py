@@ -11,10 +11,11 @@ Blind  Whether native code normalises is seen by a run only.
 """
 
 from golf_audit.joining import joined
-from golf_audit.law import CACHES_UNRULED, NORMALISED, disputed
+from golf_audit.law import BYTE_MIXTURE, CACHES_UNRULED, NORMALISED, disputed
 from golf_audit.model import (
     Assessment,
     Certainty,
+    Cite,
     Evidence,
     Example,
     Finding,
@@ -22,16 +23,25 @@ from golf_audit.model import (
     Precedent,
     Rule,
     Severity,
+    Track,
     Verdict,
 )
 from golf_audit.static.asking import basis, place, premises, witness
-from golf_audit.static.example import DICTIONARY, HASHED, SCORED_THEN_TRAINED, files
+from golf_audit.static.example import (
+    BYTE_COUNTS,
+    DICTIONARY,
+    HASHED,
+    SCORED_THEN_TRAINED,
+    TILTED,
+    files,
+)
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Score, Stream, Timeline
 
 PRECEDENTS = (
     Precedent(779, "closed", "a hashed cache that speaks of the realised token only"),
     Precedent(982, "closed"),
+    Precedent(2103, "closed", "the token's probability divided among its bytes, mixed with byte counts"),
     Precedent(948, "contested", "Dirichlet smoothing"),
     Precedent(1514, "accepted", "one id is tilted and the distribution renormalised"),
 )
@@ -55,14 +65,7 @@ def _finding(case: Case, score: Score) -> Finding:
     timeline = case.submission.timeline
     tables = _tables(timeline, score)
     gold = not score.normalised
-    hashed = gold and not score.smoothed and any("table" in table.parameters for table in tables)
-    message = (
-        f"the score ({place(score.where)}) mixes the realised token's probability with counts "
-        f"of a table filled with {tables[0].region.stream.value} ({place(tables[0].where)}); "
-        "no distribution over the vocabulary is formed"
-        if gold
-        else f"counts of validation tokens ({place(tables[0].where)}) enter the distribution that is scored"
-    )
+    message = _bytes_mixed(score, tables[0]) if gold and score.bytewise else _mixed(score, tables[0], gold)
     sure = not timeline.blocking_gaps() and gold
     evidence = [Evidence(Kind.SOURCE, "the probability that is mixed", score.where)]
     for table in tables[:3]:
@@ -70,11 +73,37 @@ def _finding(case: Case, score: Score) -> Finding:
     return Finding(
         message,
         Certainty.SHOWN if sure else Certainty.LIKELY,
-        NORMALISED if hashed else CACHES_UNRULED,
+        _law(case, score, tables),
         tuple(evidence),
         "mix whole distributions and renormalise before the target is looked up (#1514)",
         PRECEDENTS,
     )
+
+
+def _mixed(score: Score, table: Adapt, gold: bool) -> str:
+    if not gold:
+        return f"counts of validation tokens ({place(table.where)}) enter the distribution that is scored"
+    return (
+        f"the score ({place(score.where)}) mixes the realised token's probability with counts "
+        f"of a table filled with {table.region.stream.value} ({place(table.where)}); "
+        "no distribution over the vocabulary is formed"
+    )
+
+
+def _bytes_mixed(score: Score, table: Adapt) -> str:
+    return (
+        f"the realised token's probability ({place(score.where)}) is divided among its bytes and mixed with "
+        f"counts of validation bytes ({place(table.where)}); no distribution over the vocabulary is formed"
+    )
+
+
+def _law(case: Case, score: Score, tables: list[Adapt]) -> Cite:
+    """Hashed caches are ruled on, byte mixtures on the record track; the rest is open."""
+    gold = not score.normalised
+    if gold and score.bytewise:
+        return disputed(BYTE_MIXTURE) if case.submission.track is Track.NON_RECORD else BYTE_MIXTURE
+    hashed = gold and not score.smoothed and any("table" in table.parameters for table in tables)
+    return NORMALISED if hashed else CACHES_UNRULED
 
 
 RULE = Rule(
@@ -83,11 +112,12 @@ RULE = Rule(
     severity=Severity.DISQUALIFYING,
     evidence="T X",
     check=check,
-    cites=(NORMALISED, CACHES_UNRULED),
+    cites=(NORMALISED, BYTE_MIXTURE, CACHES_UNRULED),
     precedents=PRECEDENTS,
     examples=(
         Example("A softmax over the vocabulary.", files(), Verdict.PASS),
         Example("The same, with adaptation.", files(SCORED_THEN_TRAINED), Verdict.PASS),
+        Example("One id is tilted by counts of the prefix, and renormalised.", files(TILTED), Verdict.PASS),
         Example(
             "A hashed cache speaks of the realised token only.",
             files(HASHED),
@@ -96,6 +126,19 @@ RULE = Rule(
         ),
         Example(
             "Exact contexts in a dictionary.", files(DICTIONARY), Verdict.NEEDS_RULING, "no distribution"
+        ),
+        Example(
+            "The token's probability is divided among its bytes and mixed with counts of bytes.",
+            files(BYTE_COUNTS),
+            Verdict.FAIL,
+            "divided among its bytes",
+        ),
+        Example(
+            "The same off the record track.",
+            files(BYTE_COUNTS),
+            Verdict.NEEDS_RULING,
+            "divided among its bytes",
+            track=Track.NON_RECORD,
         ),
     ),
 )

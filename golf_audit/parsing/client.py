@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from golf_audit.errors import InternalError
+from golf_audit.parsing import cache
 
 DEADLINE, DEADLINE_PER_MEGABYTE = 60.0, 40.0
 """Seconds for one text. A real script of 160 kB takes 0.4 s; LibCST is quadratic on long sums."""
@@ -138,6 +139,13 @@ class Pool:
 
     def ask(self, text: bytes) -> tuple[int, bytes]:
         """(kind, body) of the answer to one text. Raises WorkerLostError when the text killed its worker."""
+        answer = cache.get(text)
+        if answer is None:
+            answer = self._ask_worker(text)
+            cache.put(text, *answer)
+        return answer
+
+    def _ask_worker(self, text: bytes) -> tuple[int, bytes]:
         deadline = self.deadline
         if deadline is None:
             deadline = DEADLINE + DEADLINE_PER_MEGABYTE * len(text) / 1e6

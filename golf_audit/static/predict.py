@@ -11,7 +11,7 @@ from golf_audit.static.attribution import Claimed, Match, guards_of, match
 from golf_audit.static.interpreter.program import Interpreter
 from golf_audit.static.interpreter.state import Printed
 from golf_audit.static.regions import region_of
-from golf_audit.static.values import Blend, Dep, Lost, Sc, Sel, Taint, Tok
+from golf_audit.static.values import Blend, Cnt, Dep, Lost, Sc, Sel, Taint, Tok
 from golf_audit.support import Support
 from golf_audit.timeline import Event, Gap, Origin, Region, Report, Score, Stream, Timeline
 
@@ -130,6 +130,7 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
     number = max([*by_id, *(p.event for p in run.printed)], default=0)
     sites = [a.site for a in found.facts if isinstance(a, Blend)]
     smoothed = bool(sites) and all(site in run.smoothed for site in sites)
+    bytewise = any(site in run.bytewise for site in sites)
     seen: set[tuple[int, Region, frozenset[int]]] = set()
     for atom in sorted(
         (a for a in found.facts if isinstance(a, Sc)),
@@ -142,7 +143,8 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
             frozenset(Tok(e.stream, e.marks | atom.marks, e.cuts | atom.cuts) for e in extents)
         )
         met = {site: _mixed_with(run.blends[site], atom) for site in sites}
-        tables = frozenset[int]().union(*met.values())
+        read = frozenset[Cnt]().union(*met.values())
+        tables = frozenset(a.event for a in read)
         told = {run.consulted[site] for site, found_there in met.items() if found_there}
         if (score.id, region, tables) in seen:
             continue
@@ -160,6 +162,8 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
                 table=score.table | tables,
                 smoothed=smoothed,
                 consults_target=_worst({*told, *([score.consults_target] if score.table else [])}),
+                bytewise=bytewise,
+                concurrent=tables - {a.event for a in read if not a.during},
             )
         )
         scores.add(number)
@@ -189,11 +193,11 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
     return made
 
 
-def _mixed_with(mixed: dict[Sc, frozenset[int]], score: Sc) -> frozenset[int]:
+def _mixed_with(mixed: dict[Sc, frozenset[Cnt]], score: Sc) -> frozenset[Cnt]:
     """The tables that a score met at one site; a score that was indexed afterwards is known by its event."""
     if score in mixed:
         return mixed[score]
-    return frozenset[int]().union(*(tables for other, tables in mixed.items() if _compatible(other, score)))
+    return frozenset[Cnt]().union(*(tables for other, tables in mixed.items() if _compatible(other, score)))
 
 
 def _worst(told: set[bool | None]) -> bool | None:

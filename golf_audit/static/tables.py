@@ -21,6 +21,7 @@ def rescored(timeline: Timeline) -> list[Rescore]:
     best: dict[tuple[object, ...], Rescore] = {}
     for score in timeline.scores():
         filled = [e for e in (timeline.by_id[i] for i in sorted(score.table)) if isinstance(e, Adapt)]
+        filled = [e for e in filled if e.id not in score.concurrent]  # read by the pass that fills it
         late = {table.where for table in filled if _round(score, table) > 0}
         for table in filled:
             overlap = table.region.overlap(score.region)

@@ -78,9 +78,11 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Cnt:
-    """Read from a table that an Adapt event of kind "table" wrote at validation tokens."""
+    """Read from a table that an Adapt event of kind "table" wrote at validation tokens; `during`: read while
+    the loop that fills it was going on."""
 
     event: int
+    during: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,23 @@ class Grad:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """A log-probability that was divided among the bytes of its token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tilt:
+    """log(1 + q (e^b - 1)): what normalises a distribution of which one id, of probability q, gains b."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """Passed through something that could not be followed: an index into the machine's gaps."""
 
     gap: int
 
 
-Atom = Tok | At | Ix | Sc | Dep | Par | Out | Own | Cnt | Blend | Sel | Ord | Grad | Lost
+Atom = Tok | At | Ix | Sc | Dep | Par | Out | Own | Cnt | Blend | Sel | Ord | Grad | Spread | Tilt | Lost
 Taint = frozenset[Atom]
 NONE: Taint = frozenset()
 CAP = 400

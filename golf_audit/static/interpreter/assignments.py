@@ -119,7 +119,8 @@ class Assignments(Machine):
         elif isinstance(holder, Dct):
             self._set_key(holder, index, value, node)
         elif isinstance(holder, Lst):
-            self.set_element(holder, index, value)
+            kept = self.chosen_by(self.taint(value)) if isinstance(value, Unk) else NONE
+            self.set_element(holder, index, Unk(value.taint | kept, value.kind) if kept else value)
         elif isinstance(holder, Obj):
             if holder.kind == "environ":
                 holder.attrs[index if isinstance(index, str) else "*"] = value
@@ -138,6 +139,7 @@ class Assignments(Machine):
             if added:
                 told = frozenset(a for a in facts if isinstance(a, At) and a.role == "key")
                 facts = frozenset(a for a in facts if not isinstance(a, (Tok, At))) | added | told
+            facts |= self.chosen_by(new)
             holder.absorb(self._mixed(node, holder.taint, new) | facts)
 
     def _mixed(self, node: ast.AST, old: Taint, new: Taint) -> Taint:
@@ -152,10 +154,13 @@ class Assignments(Machine):
         tokens = frozenset(a for a in index if isinstance(a, Tok) and a.stream in (Stream.VAL, Stream.TRAIN))
         if not tokens:
             return NONE
+        self.filled.add(id(node))
         made = self.adapt(node, "a dictionary" if isinstance(holder, Dct) else "a table", tokens, "table")
         # counts of training tokens may become parameters: what they were counted from stays known
         trained = frozenset(a for a in tokens if isinstance(a, Tok) and a.stream is Stream.TRAIN)
-        return trained | frozenset(Cnt(a.event) for a in made if isinstance(a, Dep))
+        events = [a.event for a in made if isinstance(a, Dep)]
+        self.filling.update(dict.fromkeys(events, frozenset(x.number for x in self.live if not x.counted)))
+        return trained | frozenset(Cnt(event) for event in events)
 
     def _set_key(self, holder: Dct, index: Value, value: Value, node: ast.AST) -> None:
         if not self.hashable(index):

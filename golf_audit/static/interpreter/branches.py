@@ -9,7 +9,7 @@ from typing import Any
 
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import DeadPathError, ProgramEndError
-from golf_audit.static.values import Obj, Sc, Unk, Value, capped
+from golf_audit.static.values import Obj, Sc, Taint, Unk, Value, capped
 from golf_audit.timeline import SOMETIMES
 
 _SIZES = re.compile(r"^(not )?\(?(len\(|[\w.\[\]]+\.(size|numel|shape|any\())")
@@ -37,17 +37,20 @@ class Branches(Machine):
         facts = self.taint(test)
         varies = bool(self.marks_of(facts)) and not any(isinstance(a, Sc) for a in facts)
         varies = varies or _SIZES.search(self.quote(node.test)) is not None
+        choice = [(node, facts)] if self.compares_scores(node.test) else []
         condition = f"{SOMETIMES}{self.quote(node.test)}" if varies else self.quote(node.test)
         for side, says in (
             (first, condition),
             (second, f"{SOMETIMES if varies else ''}not ({self.quote(node.test)})"),
         ):
             env.vars = dict(before)
+            self.choices += choice
             with self.under(says):
                 try:
                     alive = side()
                 except DeadPathError:
                     alive = False
+            del self.choices[len(self.choices) - len(choice) :]
             if alive:
                 ends.append(env.vars)
         if not ends:
@@ -56,20 +59,22 @@ class Branches(Machine):
         if len(ends) == 1:
             env.vars = ends[0]
             return True
-        env.vars = self._joined_sides(node, test, before, *ends)
+        env.vars = self._joined_sides(choice, before, *ends)
         return True
 
     def _joined_sides(
-        self, node: Any, test: Value, before: dict[str, Value], a: dict[str, Value], b: dict[str, Value]
+        self,
+        choice: list[tuple[ast.AST, Taint]],
+        before: dict[str, Value],
+        a: dict[str, Value],
+        b: dict[str, Value],
     ) -> dict[str, Value]:
         made = self.join_vars(a, b)
-        facts = self.taint(test)
-        if not self.compares_scores(node.test):
-            return made
-        for name, value in made.items():
-            changed = a.get(name) is not before.get(name) or b.get(name) is not before.get(name)
-            if changed and isinstance(value, Unk) and any(isinstance(x, Sc) for x in value.taint):
-                made[name] = Unk(capped(value.taint | self.select(node, facts | value.taint)), value.kind)
+        for node, facts in choice:
+            for name, value in made.items():
+                changed = a.get(name) is not before.get(name) or b.get(name) is not before.get(name)
+                if changed and isinstance(value, Unk) and any(isinstance(x, Sc) for x in value.taint):
+                    made[name] = Unk(capped(value.taint | self.select(node, facts | value.taint)), value.kind)
         return made
 
     def _try(self, node: ast.Try) -> bool:

@@ -9,6 +9,7 @@ from golf_audit.static.interpreter.positions import Positions, consults
 from golf_audit.static.places import At
 from golf_audit.static.regions import region_of, split_live
 from golf_audit.static.values import (
+    NONE,
     Atom,
     Blend,
     Cnt,
@@ -22,7 +23,9 @@ from golf_audit.static.values import (
     Root,
     Sc,
     Sel,
+    Spread,
     Taint,
+    Tilt,
     Tok,
     capped,
     union,
@@ -184,13 +187,21 @@ class Events(Positions):
             self._made[key] = event.id
         return frozenset({Sel(self._made[key])})
 
+    def chosen_by(self, facts: Taint) -> Taint:
+        """What is stored where two scores were compared: one of them is kept."""
+        if not self.choices or not any(isinstance(a, Sc) for a in facts):
+            return NONE
+        return frozenset().union(*(self.select(node, test | facts) for node, test in self.choices))
+
     def blend(self, node: ast.AST, facts: Taint, consulted: list[bool | None]) -> Taint:
         """A gold probability is mixed with counts of a table."""
-        tables = frozenset(a.event for a in facts if isinstance(a, Cnt))
+        tables = frozenset(a for a in facts if isinstance(a, Cnt))
         site = self.cut(node)
         told = {*consulted, *([self.consulted[site]] if site in self.consulted else [])}
         self.consulted[site] = True if True in told else None if None in told or not told else False
         mixed = self.blends.setdefault(site, {})
+        if any(isinstance(a, Spread) for a in facts):
+            self.bytewise.add(site)
         for atom in facts:
             if isinstance(atom, Sc):
                 mixed[atom] = mixed.get(atom, frozenset()) | tables
@@ -211,7 +222,10 @@ class Events(Positions):
             if Sc in a and Cnt in b and Blend not in a | b and (Sc not in b or Cnt not in a)
         ]
         if mixed:
-            return found | self.blend(node, found, [consults(*pair) for pair in mixed])
+            found |= self.blend(node, found, [consults(*pair) for pair in mixed])
+        if any(Tilt in kind and Blend not in kind for kind in kinds) and any(Sc in kind for kind in kinds):
+            # with its normaliser added the tilted distribution sums to one again: nothing is left to find
+            return frozenset(a for a in found if not isinstance(a, (Blend, Cnt, Tilt)))
         return found
 
     def backward(self, loss: Taint) -> None:

@@ -83,7 +83,10 @@ class Expressions(Operators, Texts, Subscripts):
                 else:
                     made.taint |= self.taint(value)
                 continue
-            self.store_key(made, self.eval(key_node), value)
+            key = self.eval(key_node)
+            if not self.hashable(key):
+                made.taint |= self.table_facts(node, made, self.taint(key))
+            self.store_key(made, key, value)
         return made
 
     def _ifexp(self, node: ast.IfExp) -> Value:

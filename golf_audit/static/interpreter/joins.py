@@ -10,6 +10,7 @@ from golf_audit.static.values import (
     Alt,
     Bound,
     Cls,
+    Cnt,
     Dct,
     Fn,
     Ix,
@@ -28,6 +29,9 @@ from golf_audit.static.values import (
     union,
 )
 
+RECORD = 8
+"""Lists of the same length up to this one are joined place by place: they stand for records."""
+
 
 class Joins(Events):
     """Joining, marking and unfolding of values."""
@@ -39,6 +43,9 @@ class Joins(Events):
         if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b) and depth:
             return tuple(self.join(x, y, depth - 1) for x, y in zip(a, b, strict=True))
         if isinstance(a, Lst) and isinstance(b, Lst) and depth:
+            mine, theirs = self.sequence(a), self.sequence(b)
+            if mine and theirs and len(mine) == len(theirs) <= RECORD:
+                return Lst([self.join(x, y, depth - 1) for x, y in zip(mine, theirs, strict=True)])
             return Lst(None, self.join(self.element(a), self.element(b), depth - 1), a.extra | b.extra)
         if isinstance(a, (Unk, int, float, str)) and isinstance(b, (Unk, int, float, str)):
             return self._join_plain(a, b)
@@ -82,13 +89,34 @@ class Joins(Events):
 
     def element(self, value: Lst) -> Value:
         """One value that stands for every element."""
-        base = value
+        base, extra = self._seen_through(value)
+        return self._with_extra(self.one_of([*(base.items or ()), base.rest]), extra)
+
+    def place(self, value: Lst, index: int) -> Value:
+        """The element at a known place of a list or of a view of one; None where that is not known."""
+        base, extra = self._seen_through(value)
+        if base.items is None or base.rest is not None or not -len(base.items) <= index < len(base.items):
+            return None
+        return self._with_extra(base.items[index], extra)
+
+    @staticmethod
+    def _seen_through(value: Lst) -> tuple[Lst, Taint]:
+        """The list behind a view, and what all views of it add."""
         extra = value.extra
-        while base.base is not None:
-            base = base.base
-            extra |= base.extra
-        found = self.one_of([*(base.items or ()), base.rest])
-        return self.marked_value(found, self.marks_of(extra)) if extra else found
+        while value.base is not None:
+            value = value.base
+            extra |= value.extra
+        return value, extra
+
+    def _with_extra(self, found: Value, extra: Taint) -> Value:
+        if not extra or found is None:
+            return found
+        counts = frozenset(a for a in extra if isinstance(a, Cnt))
+        found = self.with_counts(found, counts) if counts else found
+        return self.marked_value(found, self.marks_of(extra))
+
+    def with_counts(self, value: Value, counts: Taint, depth: int = 3) -> Value:
+        raise NotImplementedError
 
     def one_of(self, values: list[Value]) -> Value:
         """One of these values; of tensors an alias of all, so that writing to it reaches each."""

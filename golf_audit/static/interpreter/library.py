@@ -216,6 +216,7 @@ _BY_LAST: dict[str, Handler] = {
     "searchsorted": Library.positions,
     "bincount": Library.counted_table,
     **dict.fromkeys(("argsort", "randperm", "permutation", "shuffle"), Library.permuted),
+    "log1p": Library.log_normaliser,
     "minimum": Library.smallest,
     "min": Library.smallest,
     "amin": Library.smallest,

@@ -107,10 +107,15 @@ class Loops(Machine):
         return alive
 
     def _abstract(self, node: Any, carried: frozenset[str], start: Callable[[Loop], None]) -> bool:
-        """Two iterations with fresh marks; numbers that the loop carries along vary with it."""
+        """Two iterations with fresh marks; numbers that the loop carries along vary with it. A third one
+        where the second filled a table for the first time: only then is anything read from it."""
         loop = Loop(self.number())
         alive = True
-        for iteration in range(1 if len(self.live) >= DEEP else 2):
+        filled = len(self.filled)
+        for iteration in range(1 if len(self.live) >= DEEP else 3):
+            if iteration == 2 and len(self.filled) == filled:
+                break
+            filled = len(self.filled)
             loop.iteration = iteration
             self._vary(carried, loop)
             start(loop)

@@ -9,7 +9,24 @@ from typing import Any
 
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING, PURE_ERRORS
-from golf_audit.static.values import Alt, Blend, Dct, Lib, Lst, Obj, Taint, Text, Unk, Value, known, union
+from golf_audit.static.values import (
+    Alt,
+    Blend,
+    Cnt,
+    Dct,
+    Lib,
+    Lst,
+    Obj,
+    Sc,
+    Spread,
+    Taint,
+    Text,
+    Tok,
+    Unk,
+    Value,
+    known,
+    union,
+)
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -88,11 +105,13 @@ class Operators(Machine):
         return self._arithmetic(node, op, left, right)
 
     def _arithmetic(self, node: ast.AST, op: ast.operator, left: Value, right: Value) -> Unk:
-        taints = [self.taint(left), self.taint(right)]
+        taints = [self._operand(left), self._operand(right)]
         if isinstance(op, (ast.Add, ast.Sub, ast.BitOr)):
             facts = self.combined(node, taints)
         else:
             facts = union(taints)
+        if isinstance(op, ast.Div) and not _sum_divided(node) and _per_byte(*taints):
+            facts |= {Spread()}
         kinds = {v.kind if isinstance(v, Unk) else "number" for v in (left, right)}
         kind = (
             "number"
@@ -105,6 +124,11 @@ class Operators(Machine):
             facts = self.hashed(facts)
         sign = {ast.Add: 1, ast.Sub: -1}.get(type(op))
         return Unk(facts, kind, form=self.summed(left, right, sign) if sign else None)
+
+    def _operand(self, value: Value) -> Taint:
+        """Facts of an operand; one that may be a dictionary of counts is read here."""
+        facts = self.taint(value)
+        return facts if isinstance(value, Unk) else self.counts_read(facts)
 
     @staticmethod
     def _textual(left: Value, right: Value) -> bool:
@@ -230,6 +254,20 @@ class Operators(Machine):
         if items is not None and known(left) and all(known(i) for i in items):
             return left in items
         return None
+
+
+def _sum_divided(node: ast.AST) -> bool:
+    """True for (a + b) / c, as in a smoothed count: what is divided among bytes is a loss itself."""
+    return (
+        isinstance(node, ast.BinOp) and isinstance(node.left, ast.BinOp) and isinstance(node.left.op, ast.Add)
+    )
+
+
+def _per_byte(score: Taint, divisor: Taint) -> bool:
+    """True for a loss divided by something that depends on which token it is of: its length in bytes. Counts
+    of contexts depend on tokens too, and are no length."""
+    mine, theirs = {type(a) for a in score}, {type(a) for a in divisor}
+    return Sc in mine and Cnt not in mine and Tok in theirs and not theirs & {Sc, Cnt}
 
 
 def _smoothed(node: ast.BinOp) -> bool:

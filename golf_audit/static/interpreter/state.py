@@ -14,6 +14,7 @@ from golf_audit.static.values import (
     NONE,
     Alt,
     Atom,
+    Cnt,
     Dct,
     Dep,
     Env,
@@ -118,9 +119,13 @@ class State:
         self.conditions: list[str] = []
         self.settings: dict[str, str] = {}
         self.disk: dict[str, Slot] = {}
-        self.blends: dict[int, dict[Sc, frozenset[int]]] = {}  # site -> score -> tables it was mixed with
+        self.blends: dict[int, dict[Sc, frozenset[Cnt]]] = {}  # site -> score -> tables it was mixed with
         self.consulted: dict[int, bool | None] = {}  # site -> does a key hold the target? None: not told
+        self.filled: set[int] = set()  # places that fill a table at tokens
+        self.filling: dict[int, frozenset[int]] = {}  # table event -> loops that were live
+        self.bytewise: set[int] = set()  # blends of a probability that was divided among bytes
         self.smoothed: set[int] = set()  # blends of the form (count + c * p) / (total + c)
+        self.choices: list[tuple[ast.AST, Taint]] = []  # live branches that compare two scores, and by what
         self.weak = 0
         self._aside: list[list[tuple[Root, frozenset[int], Taint, Taint]]] = []  # per branch that is open
         self.grad = True
@@ -247,6 +252,16 @@ class State:
                 made.add(atom)
         made.update(Ix(loop, iteration) for loop, iteration in marks)
         return capped(frozenset(made))
+
+    def counts_read(self, taint: Taint) -> Taint:
+        """Facts of what is read from a table here: is the loop that fills it still going on?"""
+        if not self.filling or not any(isinstance(a, Cnt) for a in taint):
+            return taint
+        live = self.live_numbers()
+        return frozenset(
+            Cnt(a.event, during=True) if isinstance(a, Cnt) and self.filling.get(a.event, NONE) & live else a
+            for a in taint
+        )
 
     def cut(self, node: ast.AST) -> int:
         """A number for this slice, reached by this chain of calls; slices written alike are alike."""

@@ -101,7 +101,8 @@ class Subscripts(Machine):
             if isinstance(value, tuple):
                 value = Lst(list(value))
             return Lst(None, None, frozenset(Ix(*m) for m in marks), value)
-        found = self.any_element(value)
+        found = self.place(value, index) if isinstance(value, Lst) and isinstance(index, int) else None
+        found = self.any_element(value) if found is None else found
         if found is None:
             return Unk(frozenset(Ix(*m) for m in marks) | facts)
         if facts and (known(found) or (isinstance(found, Unk) and not found.roots)):
@@ -113,7 +114,8 @@ class Subscripts(Machine):
         if self.hashable(index) and index in value.items:
             found = value.items[index]
             return self.join(found, default) if self.weak and default is not MISSING else found
-        facts = value.taint | self.taint(index)
+        held = self.counts_read(value.taint)
+        facts = held | self.taint(index)
         found = value.rest
         if not self.hashable(index):
             found = self.one_of([found, *list(value.items.values())[:40]])
@@ -129,7 +131,9 @@ class Subscripts(Machine):
             return Unk(facts)
         if isinstance(found, Unk) and (value.taint or self.taint(index)) and not found.roots:
             return Unk(
-                capped(self.marked(found.taint, self.marks_of(facts)) | value.taint), found.kind, base=found
+                capped(self.marked(self.counts_read(found.taint), self.marks_of(facts)) | held),
+                found.kind,
+                base=found,
             )
         counts = frozenset(a for a in value.taint if isinstance(a, Cnt))
         if counts and isinstance(found, (Dct, Lst)):
@@ -142,12 +146,18 @@ class Subscripts(Machine):
         """What stands in a table of tables depends on the tokens that the outer one was filled with."""
         if isinstance(value, Dct):
             value.taint |= counts
+        elif isinstance(value, Alt) and depth:
+            return Alt(tuple(self.with_counts(option, counts, depth - 1) for option in value.options))
         elif isinstance(value, Lst) and value.items is not None and depth:
             return Lst([self.with_counts(item, counts, depth - 1) for item in value.items], value.rest)
+        elif isinstance(value, Lst):
+            return Lst(
+                None, None, counts, value
+            )  # still the list that stands in the table, for what is added
         elif known(value) and value is not None:
-            return Unk(counts, "number")
+            return Unk(self.counts_read(counts), "number")
         elif isinstance(value, Unk) and not value.roots:
-            return Unk(value.taint | counts, value.kind, base=value)
+            return Unk(self.counts_read(value.taint | counts), value.kind, base=value)
         return value
 
     def _tensor_item(self, value: Unk, index: Value, node: ast.AST) -> Value:
@@ -157,7 +167,7 @@ class Subscripts(Machine):
         marks = self.marks_of(facts)
         chosen = isinstance(index, Unk) and index.kind in SELECTIONS  # a mask gathers nothing
         gathered = not chosen and any(isinstance(a, Tok) for a in facts)
-        base = value.taint if not value.roots else self.taint(value)
+        base = self.counts_read(value.taint) if not value.roots else self.taint(value)
         cut = None
         if isinstance(index, (slice, tuple)) or marks:
             cut = self._cut_of(index, marks, node, inside=_computed(base))

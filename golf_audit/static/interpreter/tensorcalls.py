@@ -11,6 +11,7 @@ from golf_audit.static.values import (
     NONE,
     Alt,
     Args,
+    Cnt,
     Dct,
     Dep,
     Ix,
@@ -20,6 +21,7 @@ from golf_audit.static.values import (
     Obj,
     Root,
     Sc,
+    Tilt,
     Tok,
     Unk,
     Value,
@@ -199,13 +201,19 @@ class TensorCalls(Machine):
         if len(args) < 3:
             return self.positions(args, keywords, node)
         test, a, b = (self.taint(v) for v in args[:3])
-        facts = self.combined(node, [a, b]) | frozenset(x for x in test if not isinstance(x, (Tok, Ix)))
+        facts = self.combined(node, [a, b]) | frozenset(x for x in test if not isinstance(x, (Tok, Ix, Cnt)))
         if all(any(isinstance(x, Sc) for x in side) for side in (a, b)) and any(
             isinstance(x, Sc) for x in test
         ):
             facts |= self.select(node, facts | test)
         kinds = {v.kind for v in args[1:3] if isinstance(v, Unk)}
         return Unk(facts, next((k for k in ("logp", "prob", "logits") if k in kinds), ""))
+
+    def log_normaliser(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """log1p(q * expm1(b)), however spelled, is the normaliser of a tilted distribution."""
+        facts = self.facts_of(args, keywords)
+        operand = node.args[0] if isinstance(node, ast.Call) and node.args else None
+        return Unk(facts | {Tilt()} if _tilts(operand) else facts)
 
     def stacked(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         value = args[0] if args else None
@@ -291,3 +299,21 @@ def _grad() -> Any:
     from golf_audit.static.values import Grad
 
     return Grad()
+
+
+def _tilts(operand: ast.AST | None) -> bool:
+    """True for q * expm1(b) and q * (exp(b) - 1)."""
+    if not isinstance(operand, ast.BinOp) or not isinstance(operand.op, ast.Mult):
+        return False
+    return any(_grows(side) for side in (operand.left, operand.right))
+
+
+def _grows(factor: ast.AST) -> bool:
+    if isinstance(factor, ast.BinOp) and isinstance(factor.op, ast.Sub):
+        one = isinstance(factor.right, ast.Constant) and factor.right.value == 1
+        return one and isinstance(factor.left, ast.Call) and _called(factor.left) == "exp"
+    return isinstance(factor, ast.Call) and _called(factor) == "expm1"
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]

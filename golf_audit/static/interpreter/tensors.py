@@ -201,6 +201,7 @@ class Tensors(Machine):
         self, value: Unk, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
     ) -> Value:
         facts = self.facts_of(args, keywords)
+        facts |= self.chosen_by(facts)
         if value.roots:
             if name in (
                 "zero_",
