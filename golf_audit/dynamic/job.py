@@ -40,7 +40,7 @@ class Job:
     work: str  # the run folder: empty, writable, the current folder of the run
     val_tokens: str  # the validation shard: uint16 tokens behind a header of 256 int32
     vocab: int
-    seconds: float  # wall clock; our process ends the run then
+    seconds: float  # CPU time; our process ends the run then, and when it idles for several times as long
     argv: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)  # all that the script finds in os.environ
     overrides: Mapping[str, Value] = field(default_factory=dict)  # class attributes: "Hyperparameters.dim"

@@ -233,8 +233,10 @@ class _Run:
             now.resident > 4 * limits.memory or watch.proportional(processes) > limits.memory
         ):
             raise _Stop(Ending.MEMORY, f"more than {limits.memory / 2**30:.1f} GiB of memory")
-        if seconds > self._job.seconds:
-            raise _Stop(Ending.TIMEOUT, f"not at its end after {self._job.seconds:.0f} s")
+        if self._usage.cpu_seconds > self._job.seconds:
+            raise _Stop(Ending.TIMEOUT, f"not at its end after {self._job.seconds:.0f} s of CPU time")
+        if seconds > limits.patience * self._job.seconds:
+            raise _Stop(Ending.TIMEOUT, f"not at its end after {seconds:.0f} s")
         if self._ended is not None and time.monotonic() > self._ended + GRACE:
             raise _Stop(*self._verdict(0))
 

@@ -50,6 +50,7 @@ class Limits:
     shared: int = 256 << 20
     work: int = 1 << 30
     output: int = 64 << 20  # bytes written to stdout and stderr together
+    patience: float = 4.0  # seconds of wall clock for a second of CPU time that the job allows
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -16,6 +17,7 @@ from golf_audit.dynamic.job import Device, Job
 from golf_audit.dynamic.messages import Message, Network, Print, Read, Shim, Subprocess
 from golf_audit.dynamic.observed import Truth, observe
 from golf_audit.dynamic.run import Hosts, Way, run
+from golf_audit.dynamic.sandbox import TOOL
 from golf_audit.dynamic.stage import open_to_all, places, write_submission
 from golf_audit.dynamic.truth import truth
 from golf_audit.observation import Observation, Result, Tried
@@ -173,7 +175,8 @@ class _Trace:
     def _plain(self, text: str) -> str:
         """A text without the folders that only this trace knows."""
         where = self._where
-        for folder, name in ((where.work, ""), (where.submission, ""), (where.data, "data"), ("/golf", "")):
+        tool = os.path.dirname(TOOL)
+        for folder, name in ((where.work, ""), (where.submission, ""), (where.data, "data"), (tool, "")):
             text = text.replace(f"{folder}/", f"{name}/" if name else "").replace(folder, name or ".")
         text = text.replace(f"{self._folder}/", "").replace(sys.executable, "python")
         return text.replace(sys.prefix, "")[:_TEXT]

@@ -75,7 +75,10 @@ def _evidence(case: Case, outcome: Outcome) -> tuple[Evidence, ...]:
     figures = ", ".join(f"{name} {value:g}" for name, value in outcome.figures)
     first = Evidence(Kind.TRACE, f"{outcome.probe}: {outcome.says}" + (f" ({figures})" if figures else ""))
     places = [_place(case, place) for place in outcome.places]
-    return (first, *(Evidence(Kind.TRACE, "here", place) for place in places if place is not None))
+    return (
+        first,
+        *(Evidence(Kind.TRACE, "the scores in question", place) for place in places if place is not None),
+    )
 
 
 def _place(case: Case, place: str) -> Where | None:
@@ -181,7 +184,7 @@ def _late(case: Case, observation: Observation, result: Result, *, sure: bool) -
     )
     evidence = [Evidence(Kind.TRACE, f'"{result.text[:100]}": {share(result, result.late)} late')]
     evidence += [
-        Evidence(Kind.TRACE, f"{a.parameters} learns from them here", quoted(case, a.where))
+        Evidence(Kind.TRACE, f"a gradient on them changes {a.parameters}", quoted(case, a.where))
         for a in first_places(adapts)
     ]
     evidence += [

@@ -225,7 +225,7 @@ def _outcome(outcome: Outcome) -> Object:
         "rules": list(outcome.rules),
         "line": outcome.line,
         "places": list(outcome.places),
-        "figures": {name: value for name, value in sorted(outcome.figures) if math.isfinite(value)},
+        "figures": {name: value for name, value in outcome.figures if math.isfinite(value)},
     }
 
 
@@ -237,7 +237,7 @@ def _to_outcome(raw: Object) -> Outcome:
         tuple(raw["rules"]),
         raw["line"],
         tuple(raw["places"]),
-        tuple(sorted(raw["figures"].items())),
+        tuple(raw["figures"].items()),
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from golf_audit.dynamic.miniature.tokens import Shape
+
 VOCAB = 1024
 DIM = 64
 SEQUENCE = 128
@@ -83,6 +85,7 @@ SIZES = (
     Size("PREQUANT_TTT_\\w*BATCH\\w*", "8", ceiling=True),
     Size("RECUR_START_STEP|LOOP_START_STEP|QAT_START_STEP", "1", ceiling=True),
     Size("MLP_HIDDEN|FFN_DIM|INTERMEDIATE_SIZE|D_FF", "128", ceiling=True),
+    Size("VAL_DOCS|N_VAL_DOCS|NUM_VAL_DOCS", str(Shape.documents)),
     Size("TRAIN_SHARDS|MAX_TRAIN_SHARDS|NUM_SHARDS", "2", ceiling=True),
     Size("NUM_WORKERS|LOADER_WORKERS", "0", ceiling=True),
     Size("MAX_DOC_LEN|MAX_DOC_TOKENS|DOC_MAX_LEN", "512", ceiling=True),
