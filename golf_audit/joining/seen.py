@@ -150,9 +150,8 @@ def _order(case: Case, observation: Observation, rule: str) -> Seen:
         return Seen(clean=says, notes=(Evidence(Kind.TRACE, says + " (V05)"),))
     owner = _owner(case, observation)
     if owner != rule:
-        return Seen(
-            notes=(Evidence(Kind.TRACE, f"scores after gradients on their own targets: see {owner}"),)
-        )
+        says = f"scores after gradients on their own targets: see {owner}"
+        return Seen(notes=(Evidence(Kind.TRACE, says),) if rule == "T01" else ())
     return Seen((_late(case, observation, result, sure=moved is Word.VIOLATION),))
 
 
@@ -163,7 +162,8 @@ def _unseen_way(case: Case, observation: Observation, rule: str) -> Seen:
         says = "earlier scores depend on later tokens without a gradient on their targets: see M01"
         return Seen(notes=(Evidence(Kind.TRACE, says),), missing=(says,))
     if owner != rule:
-        return Seen(notes=(Evidence(Kind.TRACE, f"earlier scores depend on later tokens: see {owner}"),))
+        says = f"earlier scores depend on later tokens: see {owner}"
+        return Seen(notes=(Evidence(Kind.TRACE, says),) if rule == "T01" else ())
     moved = [o for r in sorted(INFLUENCE) for o in observation.about(r) if o.word is Word.VIOLATION]
     outcomes = list(dict.fromkeys(moved))
     evidence = tuple(e for o in outcomes for e in _evidence(case, o))

@@ -79,15 +79,10 @@ def _probes(seen: Observation) -> Iterator[str]:
     if not seen.outcomes:
         return
     yield ""
-    for outcome in _relevant(seen):
+    for outcome in (o for o in seen.outcomes if seen.concerns(o)):
         rules = " ".join(outcome.rules)
         head = f"  {_WORD[outcome.word]:<10} {outcome.probe} {f'({rules})' if rules else ''}".rstrip()
         yield from _hung(f"{head:<{_NAME + 2}} ", terminal(outcome.says) + _figures(outcome))
-
-
-def _relevant(seen: Observation) -> list[Outcome]:
-    """Words on the claimed result and the whole run; of other results only violations."""
-    return [o for o in seen.outcomes if seen.concerns(o) or o.word is Word.VIOLATION]
 
 
 def _figures(outcome: Outcome) -> str:
