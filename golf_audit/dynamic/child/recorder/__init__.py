@@ -23,7 +23,7 @@ from golf_audit.dynamic.child.recorder.fused import losses_of, watch_functions
 from golf_audit.dynamic.child.recorder.ledger import Ledger
 from golf_audit.dynamic.child.recorder.outside import Outside
 from golf_audit.dynamic.child.recorder.positions import Locator, read_stream
-from golf_audit.dynamic.child.recorder.scores import Scores, reduced
+from golf_audit.dynamic.child.recorder.scores import Scores
 from golf_audit.dynamic.child.recorder.traced import Followed, traced
 from golf_audit.dynamic.child.recorder.weights import Weights
 from golf_audit.dynamic.child.shims.customops import Op
@@ -31,6 +31,20 @@ from golf_audit.dynamic.messages import Sink
 
 _NUMBERS = ("item", "__float__", "tolist", "__format__", "__int__")
 _PICKS = ("gather", "take_along_dim")
+_FREE = flows.words(
+    """
+    shape dtype device grad dim size stride numel is_sparse is_complex is_floating_point requires_grad is_cuda
+    ndim layout is_leaf grad_fn data_ptr is_contiguous is_quantized is_meta storage_offset element_size nbytes
+    itemsize _set_grad_enabled get_device untyped_storage _version is_nested
+    """
+)
+"""Questions that compute nothing, most of all calls."""
+
+
+def _name(function: Any) -> str:
+    """The name of a function; of the property whose getter it is."""
+    name = str(getattr(function, "__name__", ""))
+    return str(getattr(function.__self__, "__name__", "")) if name == "__get__" else name
 
 
 class Recorder:
@@ -45,6 +59,7 @@ class Recorder:
         self.scores = Scores(context, self.ledger, self.locator, self.weights)
         self.flow = Flow(self.ledger)
         self.outside = Outside(context)
+        self._names: dict[Any, str] = {}
         Followed.ledger, Followed.recorder = self.ledger, self
 
     def install(self) -> None:
@@ -56,14 +71,16 @@ class Recorder:
 
     def called(self, function: Any, args: Any, options: Any) -> Any:
         """Make a call of the submission, and note what it means."""
+        name = self._names.get(function)
+        if name is None:
+            name = self._names[function] = _name(function)
+        if name in _FREE:
+            return function(*args, **options)
         if function is F.cross_entropy:
-            return self._scored(self.scores.cross_entropy, function, args, options)
+            return self.scores.cross_entropy(function, args, options)
         if function is F.nll_loss:
-            return self._scored(self.scores.nll_loss, function, args, options)
-        name = getattr(function, "__name__", "")
-        if name == "__get__":
-            name = getattr(getattr(function, "__self__", None), "__name__", "")
-        if function is F.embedding or name == "embedding":
+            return self.scores.nll_loss(function, args, options)
+        if name == "embedding":
             self._embedded(args, options)
         touched = self.flow.touched(args, options)
         if not touched:
@@ -82,10 +99,6 @@ class Recorder:
         else:
             self.flow.passed(name, function, args, options, before, result)
         return result
-
-    def _scored(self, scorer: Any, function: Any, args: Any, options: Any) -> Any:
-        """A loss function; the ids of its rows follow the reduction."""
-        return scorer(function, args, options)
 
     def fused(self, args: tuple[Any, ...], result: Any) -> None:
         """A call that torch cannot look into: a loss is known by its shapes, unless it has ids already."""
@@ -185,6 +198,3 @@ class Recorder:
 
 def _whole(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.dtype in (torch.int64, torch.int32)
-
-
-__all__ = ["Recorder", "reduced"]

@@ -14,11 +14,12 @@ import torch
 from golf_audit.dynamic.child.recorder.ledger import Ints, Ledger
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
-MOVES = _words(
+MOVES = words(
     """
     reshape view flatten unflatten __getitem__ permute transpose t T mT squeeze unsqueeze expand
     expand_as repeat tile cat concat concatenate stack hstack vstack chunk split tensor_split unbind
@@ -28,9 +29,9 @@ MOVES = _words(
     rot90 unfold index_put as_strided
     """
 )
-SUMS = _words("sum mean nansum nanmean")
-PRODUCTS = _words("mul __mul__ __rmul__ __imul__ mul_ multiply multiply_")
-LOST = _words(
+SUMS = words("sum mean nansum nanmean")
+PRODUCTS = words("mul __mul__ __rmul__ __imul__ mul_ multiply multiply_")
+LOST = words(
     """
     zeros_like ones_like empty_like full_like rand_like randn_like new_zeros new_ones new_empty new_full
     new_tensor sign sgn
@@ -41,9 +42,9 @@ LOST = _words(
     corrcoef searchsorted bucketize unique
     """
 )
-CLEARS = _words("zero_ fill_ normal_ uniform_ random_ exponential_ bernoulli_")
-LOGS = _words("log log2 log10 log1p logaddexp logaddexp2 log_")
-CHOOSES = _words("minimum maximum clamp clamp_ clamp_min clamp_max clip fmin fmax where_min")
+CLEARS = words("zero_ fill_ normal_ uniform_ random_ exponential_ bernoulli_")
+LOGS = words("log log2 log10 log1p logaddexp logaddexp2 log_")
+CHOOSES = words("minimum maximum clamp clamp_ clamp_min clamp_max clip fmin fmax where_min")
 
 
 class Flow:
@@ -54,7 +55,15 @@ class Flow:
 
     def touched(self, args: Any, options: Any) -> bool:
         """True when any tensor among the arguments carries ids."""
-        return any(self.ledger.has(t) for t in tensors((args, options)))
+        if self.ledger.empty:
+            return False
+        for value in args:
+            if isinstance(value, torch.Tensor):
+                if self.ledger.has(value):
+                    return True
+            elif isinstance(value, (list, tuple)) and any(self.ledger.has(t) for t in tensors(value)):
+                return True
+        return bool(options) and any(self.ledger.has(t) for t in tensors(options))
 
     def passed(self, name: str, function: Any, args: Any, options: Any, before: Any, result: Any) -> None:
         """Mark the result of a call on tensors with ids. `before`: ids of the arguments at the call."""

@@ -50,6 +50,11 @@ class Ledger:
 
     # -- ids beside storages
 
+    @property
+    def empty(self) -> bool:
+        """True while no tensor carries ids."""
+        return not self._beside
+
     def has(self, tensor: Any) -> bool:
         """True when a storage carries ids (perhaps none in this view)."""
         return bool(self._beside) and tensor.untyped_storage()._cdata in self._beside

@@ -107,7 +107,7 @@ def varied(
 ) -> Any:
     """flash_attn_varlen_func of (total, heads, dim): each piece between two offsets attends to itself."""
     keys = cu_seqlens_k if cu_seqlens_k is not None else cu_seqlens_q
-    bounds, key_bounds = [int(x) for x in cu_seqlens_q], [int(x) for x in keys]
+    bounds, key_bounds = cu_seqlens_q.tolist(), keys.tolist()
     parts = [torch.zeros_like(q[: bounds[0]])]
     for first, end, key_first, key_end in zip(bounds, bounds[1:], key_bounds, key_bounds[1:], strict=False):
         if end > first:
@@ -156,7 +156,8 @@ def install(context: Context) -> None:
 def _telling(context: Context, function: Any) -> Any:
     def call(*args: Any, **options: Any) -> Any:
         context.used("flash_attn", "attention by explicit softmax")
-        return function(*args, **options)
+        with torch._C.DisableTorchFunction():  # nothing inside is a score
+            return function(*args, **options)
 
     call.__name__ = function.__name__
     return call
