@@ -70,6 +70,10 @@ class Descriptors:
     job: int | None = None
 
 
+USUAL = {"/workspace/parameter-golf": INSIDE.work, "/workspace/data": f"{INSIDE.work}/data"}
+"""Absolute places that scripts name, since they were written on rented machines laid out like this."""
+
+
 def text_file(data: bytes) -> int:
     """A descriptor from which these bytes can be read; the caller closes it."""
     descriptor = os.memfd_create("golf-audit")
@@ -145,6 +149,8 @@ def _bubblewrap(
         line += ["--ro-bind", str(bind.host), bind.inside]
     for link in _links():
         line += ["--symlink", os.readlink(link), str(link)]
+    for name, target in USUAL.items():
+        line += ["--symlink", target, name]
     line += ["--proc", "/proc", "--dev", "/dev"]
     for device in devices:
         line += ["--dev-bind", device, device]

@@ -12,9 +12,10 @@ from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Word
 from golf_audit.dynamic.messages import Score, expand
 from golf_audit.dynamic.observed import spans
 from golf_audit.dynamic.probes import FULL, QUICK
+from golf_audit.dynamic.probes.control import Controlled
 from golf_audit.dynamic.probes.documents import Documents
 from golf_audit.dynamic.probes.lines import lines
-from golf_audit.dynamic.probes.order import Control, Order, cut_of
+from golf_audit.dynamic.probes.order import Order, cut_of
 from golf_audit.dynamic.probes.prefix import Prefix
 from golf_audit.dynamic.probes.stream import Cuts
 from golf_audit.dynamic.probes.swap import Swap
@@ -96,9 +97,17 @@ def test_an_extra_run_that_failed_or_took_another_course_is_void() -> None:
     assert only(Order().compare(IN_ORDER, [shorter])).word is Word.VOID
 
 
-def test_control() -> None:
-    assert only(Control().compare(IN_ORDER, [IN_ORDER])).word is Word.CLEAN
-    assert only(Control().compare(IN_ORDER, [changed(IN_ORDER, reacts([5]))])).word is Word.VOID
+def test_a_run_that_repeats_lets_the_probes_speak() -> None:
+    leak = changed(IN_ORDER, reacts(range(2, 65)))
+    control, order = Controlled((Order(),)).compare(IN_ORDER, [IN_ORDER, leak])
+    assert (control.word, order.word) == (Word.CLEAN, Word.VIOLATION)
+
+
+def test_a_run_that_does_not_repeat_voids_them() -> None:
+    """A score that changes by itself must not become a violation."""
+    leak = changed(IN_ORDER, reacts(range(2, 65)))
+    control, order = Controlled((Order(),)).compare(IN_ORDER, [changed(IN_ORDER, reacts([5])), leak])
+    assert (control.word, order.word) == (Word.VOID, Word.VOID)
 
 
 def cuts(run: RunResult, leak: Collection[int] = ()) -> list[Outcome]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from golf_audit.dynamic.job import Value
 from golf_audit.dynamic.miniature.data import CASEOPS, MODEL, PLAIN
 from golf_audit.dynamic.miniature.sizes import small
-from golf_audit.runconfig import Knob, Origin, Setting
+from golf_audit.runconfig import Knob, Origin
 from golf_audit.submission import Submission
 
 _LAUNCHER = re.compile(
@@ -24,6 +24,8 @@ _TRAIN = re.compile(r"TRAIN_(?:FILES|PATTERN|GLOB|DATA|SHARDS_GLOB)")
 _VAL = re.compile(r"VAL_(?:FILES|PATTERN|GLOB|DATA)")
 _VAL_BYTES = re.compile(r"VAL_BYTES?_(?:FILES|PATTERN|GLOB)")
 _PLACE = re.compile(r"\w*(?:_DIR|_PATH|_FILES?|LOGFILE|_ROOT|_URL|_REPO(?:_ID)?|_CACHE)")
+_NEEDS_ARTIFACT = re.compile(r"\w*EVAL_ONLY|QUANTI[SZ]E_ONLY|SKIP_TRAIN\w*|LOAD_CHECKPOINT\w*|RESUME\w*")
+"""Switches of a run that begins with an artifact of an earlier one: the miniature has none, so it trains."""
 _RUN = re.compile(r"RUN_?(?:ID|NAME)")
 _HOLDER = re.compile(r"hyper|config|args|param|settings", re.IGNORECASE)
 
@@ -88,6 +90,8 @@ class _Planner:
             self._give(knob, place, "miniature")
         elif (value := self._small(knob, name, declared)) is not None:
             self._give(knob, value, f"shrunk from {declared}" if declared else "shrunk")
+        elif _NEEDS_ARTIFACT.fullmatch(name.upper()):
+            self.notes.append(f"{name} left at its default: the miniature trains before it evaluates")
         elif setting is not None and setting.origin is not Origin.CODE and not _PLACE.fullmatch(name.upper()):
             self._give(knob, setting.value, f"declared: {setting.origin.value}")
 
@@ -168,8 +172,3 @@ def _constants(body: ast.ClassDef) -> Iterator[tuple[str, int | float | str]]:
             constant = value.value
             if isinstance(constant, (int, float, str)) and not isinstance(constant, bool):
                 yield target.id, constant
-
-
-def declared(setting: Setting | None) -> str | None:
-    """The value of a setting that something other than the code states."""
-    return setting.value if setting is not None and setting.origin is not Origin.CODE else None

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from golf_audit.dynamic.contract import Outcome, RunResult, Variation, Word
 from golf_audit.dynamic.job import Perturbation
-from golf_audit.dynamic.messages import Score
 from golf_audit.dynamic.observed import spans
 from golf_audit.dynamic.probes.compare import SENSITIVE, Pair, chosen, pair
 from golf_audit.dynamic.probes.lines import Line, lines
@@ -54,40 +53,6 @@ def _event(line: Line, position: int) -> int:
 
 def _events_by_message(line: Line) -> dict[int, int]:
     return {score.n: score.event for score in line.ledger.scores}
-
-
-class Control:
-    """The same run again, on the same data."""
-
-    name = "control"
-    shows = "whether the run repeats to the last bit; if not, a changed row in another probe shows nothing"
-    cannot = "show anything about the order of events"
-
-    def variations(self, baseline: RunResult) -> Sequence[Variation]:
-        """One run that differs in nothing."""
-        return (Variation("control"),)
-
-    def compare(self, baseline: RunResult, extra: Sequence[RunResult]) -> Sequence[Outcome]:
-        """Clean when every score repeats."""
-        found = pair(baseline, extra[0])
-        if isinstance(found, str):
-            return (Outcome(self.name, Word.VOID, f"the run does not repeat: {found}"),)
-        differing = _differing(baseline, extra[0])
-        if differing is None:
-            return (
-                Outcome(self.name, Word.CLEAN, "the same run twice gives the same scores to the last bit"),
-            )
-        place = f"{differing.site[0]}:{differing.site[1]}"
-        says = "the same run twice gives different scores: comparisons of rows show nothing"
-        return (Outcome(self.name, Word.VOID, says, places=(place,)),)
-
-
-def _differing(one: RunResult, other: RunResult) -> Score | None:
-    """The first score that differs between two runs."""
-    for a, b in zip(one.of(Score), other.of(Score), strict=True):
-        if list(a.fingerprints) != list(b.fingerprints) or list(a.losses) != list(b.losses):
-            return a
-    return None
 
 
 class Order:
