@@ -20,6 +20,7 @@ from typing import Any
 
 from golf_audit.ledger import GENESIS
 from golf_audit.rerun.packages import installed
+from golf_audit.reruns.place import is_validation
 
 HEADER_INTS = 256
 MAGIC = 20240520
@@ -66,7 +67,7 @@ class Data:
     @property
     def val_tokens(self) -> int:
         """Tokens of the validation shards, the byte sidecar left out."""
-        return sum(shard.tokens or 0 for shard in self.shards if _is_validation(shard.name))
+        return sum(shard.tokens or 0 for shard in self.shards if is_validation(shard.name.rsplit("/", 1)[-1]))
 
 
 def hardware() -> Hardware:
@@ -169,11 +170,6 @@ def _shard(path: Path, name: str) -> Shard:
         fits = magic == MAGIC and size == 4 * HEADER_INTS + 2 * count
         tokens = count if fits else None
     return Shard(name[:300], size, tokens, digest.hexdigest())
-
-
-def _is_validation(name: str) -> bool:
-    file = name.rsplit("/", 1)[-1]
-    return "_val_" in file and "bytes" not in file
 
 
 def body(machine: Hardware, programs: Mapping[str, Any], data: Data) -> dict[str, Any]:

@@ -190,6 +190,8 @@ def mark_broken(book: LedgerFile, known: Ledger, place: Place, told: Told) -> No
         log = place.logs / f"seed{start.body['seed']}-entry{start.n}.log"
         try:
             with running(place.logs, start.n):
+                if any(end.body["start"] == start.n for end in book.read().of("end")):
+                    continue  # it came to its end after we had read the ledger
                 gone = Ended("interrupted", "broken off: its process is gone", 0.0)
                 seed, where = start.body["seed"], start.body["environment"]
                 book.append("end", end_body(gone, start.n, seed, log, place.ledger.parent, "", where))

@@ -7,6 +7,7 @@ them again. What sbatch needs beyond this (partition, account) it takes from its
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import shutil
@@ -34,6 +35,7 @@ from golf_audit.rerun.local import (
     mark_broken,
     outcome,
     prepare,
+    running,
     seeds_left,
     sound,
     start_body,
@@ -64,6 +66,7 @@ class Followed:
     start: Entry
     folder: Path
     job: str
+    locks: contextlib.ExitStack  # tell others that we follow it
     restarts: int = 0
     over_since: float | None = None
     told_at: float = 0.0
@@ -77,11 +80,12 @@ def rerun_by_slurm(plan: Plan, place: Place, told: Told, poll_s: float = POLL_S)
     known = sound(book)
     prepare(place)
     mark_broken(book, known, place, told)
-    followed = _earlier(book, place, told)
-    left = seeds_left(plan, book.read(), told)
-    if left:
-        followed += _submit_all(plan, left, book, place, told)
-    _follow(followed, book, place, plan, told, poll_s)
+    with contextlib.ExitStack() as locks:
+        followed = _earlier(book, place, told, locks)
+        left = seeds_left(plan, book.read(), told)
+        if left:
+            followed += _submit_all(plan, left, book, place, told, locks)
+        _follow(followed, book, place, plan, told, poll_s)
     for repair in book.repairs:
         told.say(f"the ledger was mended: {repair}")
 
@@ -111,7 +115,12 @@ def sbatch_script(plan: Plan, place: Place) -> str:
 
 
 def _submit_all(
-    plan: Plan, seeds: Sequence[int], book: LedgerFile, place: Place, told: Told
+    plan: Plan,
+    seeds: Sequence[int],
+    book: LedgerFile,
+    place: Place,
+    told: Told,
+    locks: contextlib.ExitStack,
 ) -> list[Followed]:
     data = environment.fingerprint(place.data, lambda name: told.say(f"reading {name}"))
     check_readable(place.data, data, place.sandbox)
@@ -123,6 +132,7 @@ def _submit_all(
     followed = []
     for seed in seeds:
         start = book.append("start", start_body(entry.n, where.n, seed, attempts(book.read(), seed) + 1, JOB))
+        locks.enter_context(running(place.logs, start.n))
         folder = _folder(place, start.n)
         folder.mkdir()
         spec = spec_of(plan, seed, program, place.data, packages, sandbox=place.sandbox)
@@ -130,7 +140,7 @@ def _submit_all(
         job = _submit(plan, place, folder)
         (folder / JOB_ID).write_text(job, encoding="utf-8")
         told.say(f"seed {seed}: Slurm job {job} (ledger entry {start.n})")
-        followed.append(Followed(start, folder, job))
+        followed.append(Followed(start, folder, job, locks))
     return followed
 
 
@@ -160,13 +170,18 @@ def _folder(place: Place, start: int) -> Path:
     return place.logs / f"entry{start}"
 
 
-def _earlier(book: LedgerFile, place: Place, told: Told) -> list[Followed]:
-    """Jobs of an earlier process that have no end in the ledger yet."""
+def _earlier(book: LedgerFile, place: Place, told: Told, locks: contextlib.ExitStack) -> list[Followed]:
+    """Jobs that have no end in the ledger yet, and that no other process follows."""
     known = book.read()
     ended = {end.body["start"] for end in known.of("end")}
     found = []
     for start in known.of("start"):
         if start.body["job"] != JOB or start.n in ended:
+            continue
+        try:
+            locks.enter_context(running(place.logs, start.n))
+        except BlockingIOError:
+            told.say(f"seed {start.body['seed']}: another process follows it (ledger entry {start.n})")
             continue
         folder = _folder(place, start.n)
         number = folder / JOB_ID
@@ -174,7 +189,7 @@ def _earlier(book: LedgerFile, place: Place, told: Told) -> list[Followed]:
         told.say(f"seed {start.body['seed']}: following Slurm job {job or '(never submitted)'} again")
         begun = started(folder)
         restarts = begun[0] if begun is not None and folder.is_symlink() else 0
-        found.append(Followed(start, folder, job, restarts))
+        found.append(Followed(start, folder, job, locks, restarts))
     return found
 
 
@@ -227,6 +242,7 @@ def _notice_restart(one: Followed, book: LedgerFile, place: Place, plan: Plan, t
         one.start.body["plan"], one.start.body["environment"], seed, attempts(book.read(), seed) + 1, JOB
     )
     start = book.append("start", again)
+    one.locks.enter_context(running(place.logs, start.n))
     link = _folder(place, start.n)
     link.symlink_to(one.folder.name)
     told.say(f"seed {seed}: Slurm requeued job {one.job} (ledger entry {start.n})")

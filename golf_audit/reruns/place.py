@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from golf_audit.bpb import CANONICAL_BYTES, PARTIAL, TOKENIZERS, text_bytes
+from golf_audit.ledger import Entry
 from golf_audit.premises import for_record
 from golf_audit.reruns.view import Rerun, logged_runs, reruns_of
 from golf_audit.submission import Case
@@ -36,11 +37,11 @@ def place_of(case: Case, run: Rerun) -> Place:
     """Hardware and data of one run."""
     if run.environment is None:
         return Place("a machine that the ledger does not describe", ("the machine is not described",))
-    machine, data = run.environment.body["hardware"], run.environment.body["data"]
+    machine, tokens = run.environment.body["hardware"], _val_tokens(run, run.environment)
     processes = run.plan.body["processes"]
     on = f"{processes}x {machine['gpu']}" if machine["gpus"] else f"{machine['cpu']}, no GPU"
-    differs = [*_hardware(case, machine["gpu"], machine["gpus"], processes), *_data(run, data["val_tokens"])]
-    return Place(f"{on}, {data['val_tokens']:,} validation tokens", tuple(differs))
+    differs = [*_hardware(case, machine["gpu"], machine["gpus"], processes), *_data(run, tokens)]
+    return Place(f"{on}, {tokens:,} validation tokens", tuple(differs))
 
 
 def measured(case: Case) -> tuple[Rerun, ...]:
@@ -51,6 +52,27 @@ def measured(case: Case) -> tuple[Rerun, ...]:
 def logs_measured(case: Case) -> tuple[tuple[Rerun, Run, Final], ...]:
     """The same runs with their logs and the line that counts, where the log is still the one hashed."""
     return tuple((run, *run.log) for run in measured(case) if run.log is not None)
+
+
+def _val_tokens(run: Rerun, environment: Entry) -> int:
+    """Tokens of the validation shards. Of several data sets below one folder, the one whose count the
+    run printed (loaders cut less than a percent off)."""
+    folders: dict[str, int] = {}
+    for shard in environment.body["data"]["shards"]:
+        folder, _, name = shard["name"].rpartition("/")
+        if is_validation(name) and shard["tokens"]:
+            folders[folder] = folders.get(folder, 0) + shard["tokens"]
+    printed = run.end.body["val_tokens"] if run.end is not None else None
+    if len(folders) > 1 and printed:
+        meant = [tokens for tokens in folders.values() if PARTIAL * tokens < printed <= tokens]
+        if len(meant) == 1:
+            return meant[0]
+    return int(environment.body["data"]["val_tokens"])
+
+
+def is_validation(name: str) -> bool:
+    """True for a validation shard by its file name; the byte sidecar beside it holds no tokens."""
+    return "_val_" in name and "bytes" not in name
 
 
 def _hardware(case: Case, gpu: str, gpus: int, processes: int) -> list[str]:

@@ -152,7 +152,9 @@ def runs_in(ledger: Ledger, submission: Submission) -> Reruns:
     """Every timed run of this program in this configuration; an instrumented one is another run."""
     entries = {entry.n: entry for entry in ledger.entries}
     program = program_fingerprint(submission)
-    ends = {end.body["start"]: end for end in ledger.of("end")}
+    ends: dict[int, Entry] = {}
+    for entry in ledger.of("end"):
+        ends.setdefault(entry.body["start"], entry)  # the first word on a run stands
     runs, foreign = [], 0
     for start in ledger.of("start"):
         plan = entries.get(start.body["plan"])

@@ -18,7 +18,7 @@ from golf_audit.ledger import read_ledger
 from golf_audit.load import load_folder
 from golf_audit.model import Ruling, Verdict
 from golf_audit.submission import Case
-from tests.rerun.small import SEEDS, end_body, folder, ledger_of, log, machine_body, score
+from tests.rerun.small import SEEDS, TOKENS, end_body, folder, ledger_of, log, machine_body, score
 
 CLAIMED = {seed: score(seed) for seed in SEEDS}
 CLOSE = {seed: score(seed) + apart for seed, apart in zip(SEEDS, (0.0004, -0.0002, 0.0003), strict=True)}
@@ -98,6 +98,26 @@ def test_another_machine_or_data_is_a_note_and_decides_nothing(
     found = ruling("S03", claimed, book.path)
     assert found.verdict is Verdict.UNDETERMINED
     assert word in found.reason and differs in found.reason and "a note, never a confirmation" in found.reason
+
+
+def test_of_several_data_sets_in_a_folder_the_one_that_was_scored_counts(
+    record: Path, tmp_path: Path
+) -> None:
+    machine = machine_body()
+    shards = [
+        {"name": f"datasets/{name}/fineweb_val_000000.bin", "bytes": 1, "tokens": tokens, "sha256": "0" * 64}
+        for name, tokens in (("sp1024", TOKENS), ("sp8192", 40_541_164))
+    ]
+    machine["data"] = {**machine["data"], "shards": shards, "val_tokens": TOKENS + 40_541_164}
+    book = ledger_of(tmp_path / "l.jsonl", record, CLOSE, machine=machine)
+    assert ruling("S03", record, book.path).verdict is Verdict.PASS
+
+
+def test_the_first_word_on_a_run_stands(record: Path, tmp_path: Path) -> None:
+    book = ledger_of(tmp_path / "l.jsonl", record, CLOSE)
+    for start in book.read().of("start"):
+        book.append("end", end_body(start.n, start.body["seed"], 1.9, 1))
+    assert ruling("S03", record, book.path).verdict is Verdict.PASS
 
 
 def test_off_the_record_track_the_claimed_logs_name_the_machine(tmp_path: Path) -> None:
