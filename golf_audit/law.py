@@ -230,6 +230,12 @@ WARM_UP_UNRULED = Cite(
     LAUNCH,
     disputed=True,
 )
+SMEAR = _organiser(
+    "#1797 (2026-04-26)",
+    "the previous-token mix must not cross a document's beginning; #1988 holds that the past is causal",
+    dt.date(2026, 4, 26),
+    disputed=True,
+)
 ORDER_UNRULED = Cite(
     Authority.PRACTICE,
     "#1610, #1626, #1736, #1855 (merged); #1536",

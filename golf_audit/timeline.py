@@ -149,6 +149,7 @@ class Score(Event):
     smoothed: bool = False  # the mixture has the form (count + c * p) / (total + c)
     bytewise: bool = False  # the mixture is over bytes: the token's probability was divided among its bytes
     table: frozenset[int] = frozenset()  # ids of Adapt events on lookup tables that were mixed in
+    by_document: bool = False  # positions found from the tokens (a document's beginning) entered it
     order: frozenset[int] = frozenset()  # ids of Reorder events that the targets were taken by
     renewed: frozenset[tuple[str, int, int]] = frozenset()  # parameters that a round of a loop started anew
     concurrent: frozenset[int] = frozenset()  # those of them that were read only by the pass that fills them
@@ -193,6 +194,14 @@ class Reorder(Event):
     """Documents, windows or indices are put into another order, by `by`."""
 
     by: str
+
+
+@dataclass(frozen=True)
+class Mix(Event):
+    """Each token's vector takes in the one before it. `masked`: not across a document's beginning; None: it
+    cannot be told whether one of its factors is a mask."""
+
+    masked: bool | None
 
 
 @dataclass(frozen=True)

@@ -311,6 +311,24 @@ for start, length in documents:
         count += y.numel()
         step(other, optimizer, x, y)
 """
+BY_DOCUMENT = """
+starts = (tokens == 1).nonzero()[:, 0].tolist()
+for i in range(len(starts) - 1):
+    x, y = piece(tokens, starts[i], starts[i + 1] - starts[i])
+    with torch.no_grad():
+        nll = model(x, y)
+    total += nll.sum().item()
+    count += y.numel()
+"""
+_HIDDEN = "        return F.rms_norm(self.emb(x), (512,))\n"
+_MIXED = """        e = self.emb(x)
+        gate = torch.sigmoid(self.gate(e)){mask}
+        before = torch.cat([torch.zeros_like(e[:, :1]), e[:, :-1]], dim=1)
+        return F.rms_norm(e + gate * before, (512,))
+"""
+_GATE = {"        self.head = nn": "        self.gate = nn.Linear(512, 1)\n        self.head = nn"}
+SMEAR_PLAIN = {**_GATE, _HIDDEN: _MIXED.format(mask="")}
+SMEAR_MASKED = {**_GATE, _HIDDEN: _MIXED.format(mask=" * (x != 1).unsqueeze(-1)")}
 CALIBRATE = """
     calibration = load({files})
     scale = model.hidden(calibration[:4096]).abs().amax()

@@ -107,6 +107,11 @@ class Ord:
 
 
 @dataclass(frozen=True, slots=True)
+class Doc:
+    """Positions that were found from validation tokens: where documents begin."""
+
+
+@dataclass(frozen=True, slots=True)
 class Grad:
     """Came out of a backward pass."""
 
@@ -128,7 +133,9 @@ class Lost:
     gap: int
 
 
-Atom = Tok | At | Ix | Sc | Dep | Par | Out | Own | Cnt | Blend | Sel | Ord | Grad | Spread | Tilt | Lost
+Atom = (
+    Tok | At | Ix | Sc | Dep | Par | Out | Own | Cnt | Blend | Sel | Ord | Doc | Grad | Spread | Tilt | Lost
+)
 Taint = frozenset[Atom]
 NONE: Taint = frozenset()
 CAP = 400

@@ -33,7 +33,7 @@ PENDING = frozenset(
     }
 )
 """Mutants of which a declared rule is not decided on the base: static order rules end in an exception on
-golf_ref, M02 N01 are not built, M01 passes by a run only."""
+golf_ref, N01 is not built, M01 passes by a run only."""
 
 
 def mutant(base: str = "tiny", **changes: Verdict) -> Callable[[Patch], Patch]:

@@ -163,6 +163,7 @@ class Calls(Machine):
         special = self.special_function(fn, args, keywords, node)
         if special is not MISSING:
             return special
+        self.delays_in(fn)
         env = Env(fn.env, fn.env.globals)
         self._bind(fn, env, args, keywords)
         frame = Frame(env, fn.unit, fn, receiver if receiver is not None else (args[0] if args else None))

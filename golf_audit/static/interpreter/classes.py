@@ -126,6 +126,9 @@ class Classes(Machine):
         """A module whose code cannot reach a loss: the result depends on its inputs and its parameters."""
         if isinstance(obj, Obj) and obj.root is not None:
             self.run_hooks(obj, args, node)
+            forward = obj.cls.lookup("forward") if isinstance(obj.cls, Cls) else None
+            for delay in self.delays_in(forward) if isinstance(forward, Fn) else ():
+                self.mix(node, True if delay.masked else None if delay.factors else False)
         facts = union(
             [self.taint(obj), *(self.taint(a) for a in args), *(self.taint(v) for v in keywords.values())]
         )

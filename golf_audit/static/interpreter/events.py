@@ -14,6 +14,7 @@ from golf_audit.static.values import (
     Blend,
     Cnt,
     Dep,
+    Doc,
     Grad,
     Lost,
     Ord,
@@ -35,6 +36,7 @@ from golf_audit.timeline import (
     Calibrate,
     Event,
     Fetch,
+    Mix,
     Read,
     Region,
     Reorder,
@@ -73,7 +75,7 @@ class Events(Positions):
 
     def score(self, node: ast.AST, logits: Taint, targets: Taint) -> Taint:
         """Losses of targets are computed; the facts of the result."""
-        kept = frozenset(a for a in logits | targets if not isinstance(a, (Own, At, Ord)))
+        kept = frozenset(a for a in logits | targets if not isinstance(a, (Own, At, Ord, Doc)))
         extents = self.token_extents(targets).get(Stream.VAL)
         if not extents:
             return kept
@@ -100,6 +102,7 @@ class Events(Positions):
                 state=state,
                 table=tables,
                 order=order,
+                by_document=any(isinstance(a, Doc) for a in logits | targets),
                 renewed=self._renewed(logits),
                 consults_target=consults(gold, logits) if tables else False,
             )
@@ -163,6 +166,14 @@ class Events(Positions):
         key = ("fetch", id(node), tuple(id(call) for _, _, call in self.path))
         if key not in self._made:
             event = Fetch(**self._common(node), what=what)
+            self.events.append(event)
+            self._made[key] = event.id
+
+    def mix(self, node: ast.AST, masked: bool | None) -> None:
+        """Each token's vector takes in the one before it (told once per chain of calls)."""
+        key = ("mix", id(node), masked, tuple(id(call) for _, _, call in self.path))
+        if key not in self._made:
+            event = Mix(**self._common(node), masked=masked)
             self.events.append(event)
             self._made[key] = event.id
 

@@ -12,7 +12,13 @@ from typing import Any
 
 from golf_audit.static.interpreter.state import State
 from golf_audit.static.places import NOWHERE, At, Form
-from golf_audit.static.values import Taint, Tok, Unk, Value
+from golf_audit.static.values import (
+    Doc,
+    Taint,
+    Tok,
+    Unk,
+    Value,
+)
 from golf_audit.timeline import Stream
 
 _ALIGNED = """
@@ -128,6 +134,12 @@ class Positions(State):
     def placeless(facts: Taint) -> Taint:
         """The same facts without positions."""
         return frozenset(a for a in facts if not isinstance(a, At)) if facts else facts
+
+    @staticmethod
+    def beginnings(facts: Taint) -> Taint:
+        """What positions are that were found from these facts."""
+        val = any(isinstance(a, Tok) and a.stream is Stream.VAL for a in facts)
+        return frozenset({Doc()}) if val else frozenset()
 
     def gold(self, targets: Taint) -> Taint:
         """Positions of what is scored."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from golf_audit.model import Where
+from golf_audit.static.delays import Delay, delays
 from golf_audit.static.regions import split_live
 from golf_audit.static.values import (
     NONE,
@@ -124,6 +125,8 @@ class State:
         self.filled: set[int] = set()  # places that fill a table at tokens
         self.filling: dict[int, frozenset[int]] = {}  # table event -> loops that were live
         self.bytewise: set[int] = set()  # blends of a probability that was divided among bytes
+        self.mixes: dict[int, Delay] = {}  # statements that mix each token with the one before it
+        self.scanned: dict[int, list[Delay]] = {}  # functions that were looked at for them
         self.smoothed: set[int] = set()  # blends of the form (count + c * p) / (total + c)
         self.choices: list[tuple[ast.AST, Taint]] = []  # live branches that compare two scores, and by what
         self.weak = 0
@@ -134,6 +137,13 @@ class State:
         self._events = 0
         self._made: dict[Any, int] = {}
         self._cuts: dict[Any, int] = {}
+
+    def delays_in(self, fn: Fn) -> list[Delay]:
+        """Statements of a function that mix each token with the one before it."""
+        if id(fn.node) not in self.scanned:
+            self.scanned[id(fn.node)] = delays(fn.node)
+            self.mixes.update({id(found.statement): found for found in self.scanned[id(fn.node)]})
+        return self.scanned[id(fn.node)]
 
     def spend(self) -> None:
         """Count one step."""

@@ -6,11 +6,16 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from golf_audit.static.delays import Delay
 from golf_audit.static.interpreter.assignments import Assignments
 from golf_audit.static.interpreter.branches import Branches
 from golf_audit.static.interpreter.loops import Loops
 from golf_audit.static.interpreter.state import DeadPathError
-from golf_audit.static.values import Env
+from golf_audit.static.values import (
+    Env,
+    Out,
+    Unk,
+)
 
 
 class Statements(Assignments, Loops, Branches):
@@ -20,10 +25,19 @@ class Statements(Assignments, Loops, Branches):
         """Run statements; False when control does not reach the end."""
         for statement in body:
             self.spend()
+            if id(statement) in self.mixes:
+                self._mixes(self.mixes[id(statement)])
             handler = _HANDLERS.get(type(statement))
             if handler is not None and handler(self, statement) is False:
                 return False
         return True
+
+    def _mixes(self, delay: Delay) -> None:
+        """A previous-token mix runs. A factor from outside is no mask where it holds weights or a number."""
+        values = [self.frame.env.vars.get(name) for name in delay.factors]
+        open_ = [v for v in values if isinstance(v, Unk) and not v.roots and v.kind != "number"]
+        own = [v for v in values if isinstance(v, Unk) and any(isinstance(a, Out) for a in v.taint)]
+        self.mix(delay.statement, True if delay.masked else None if len(open_) > len(own) else False)
 
     def _return(self, node: ast.Return) -> bool:
         self.frame.returns.append(self.eval(node.value) if node.value is not None else None)

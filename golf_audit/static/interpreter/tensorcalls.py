@@ -188,7 +188,8 @@ class TensorCalls(Machine):
 
     def positions(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         facts = self.facts_of(args, keywords)
-        return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc, At))), "positions")
+        kept = frozenset(a for a in facts if not isinstance(a, (Tok, Sc, At)))
+        return Unk(kept | self.beginnings(facts), "positions")
 
     def permuted(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         """argsort, randperm, permutation, shuffle: indices, or a list, in another order."""

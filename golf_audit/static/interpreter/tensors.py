@@ -155,6 +155,7 @@ class Tensors(Machine):
         if name in POSITIONS:
             facts = self.taint(value) | self.facts_of(args, keywords)
             turned = self.reorder(node, self.quote(node)) if name == "argsort" else NONE
+            turned |= self.beginnings(facts) if name in ("nonzero", "argwhere", "flatnonzero") else NONE
             return Unk(frozenset(a for a in facts if not isinstance(a, (Tok, Sc, At))) | turned, "positions")
         if name in ("log_softmax", "softmax"):
             return Unk(self.taint(value), "logp" if name == "log_softmax" else "prob")
