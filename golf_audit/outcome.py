@@ -31,7 +31,8 @@ def is_open(ruling: Ruling, *, require_run: bool = False) -> bool:
 
 def not_yet_run(ruling: Ruling) -> bool:
     """Undetermined because its only evidence is a run that has not been made."""
-    return ruling.verdict is Verdict.UNDETERMINED and not ruling.rule.reading_decides
+    waits = any(unmet.awaits is not None for unmet in ruling.assessment.unmet)
+    return ruling.verdict is Verdict.UNDETERMINED and not ruling.rule.reading_decides and waits
 
 
 def verdict(report: Report, *, require_run: bool = False) -> Word:

@@ -17,6 +17,8 @@ from golf_audit.submission import Submission
 _LAUNCHER = re.compile(
     r"RANK|LOCAL_RANK|WORLD_SIZE|MASTER_(?:ADDR|PORT)|PATH|HOME|PYTHON\w*|LD_\w+|CUDA\w*|NCCL\w*|OMP\w*|TMPDIR"
 )
+_DEMANDED = re.compile(r"""environ\[\s*["'](?:LOCAL_)?(?:RANK|WORLD_SIZE)["']\s*\]""")
+_ASKED = re.compile(r"""["'](?:LOCAL_)?(?:RANK|WORLD_SIZE)["']\s+(?:not\s+)?in\s+(?:os\.)?environ""")
 _TOKENIZER = re.compile(r"\w*TOKENIZER\w*(?:PATH|MODEL|FILE)|TOKENIZER")
 _DATA_HOME = re.compile(r"DATA_DIR|DATA_ROOT|DATA_HOME")
 _DATASET = re.compile(r"DATA_PATH|DATASETS?_(?:DIR|PATH)|DATA_FOLDER")
@@ -61,6 +63,7 @@ class _Planner:
         knobs = {knob.name: knob for knob in reversed(self.config.knobs)}
         for name in sorted(knobs):
             self._setting(name, knobs[name])
+        self._launched()
         for name, place in sorted(self.config.undecided.items()):
             where = f" ({place.file}:{place.line})" if place.file else ""
             self.problems.append(f"{name} is set by a command to a value that it does not tell{where}")
@@ -75,6 +78,20 @@ class _Planner:
             notes=tuple(self.notes),
             problems=tuple(self.problems),
         )
+
+    def _launched(self) -> None:
+        """What torchrun sets, for a script that cannot do without and never asks whether it is there."""
+        texts = [
+            layer.text
+            for path in self.submission.sources.executed
+            if (module := self.submission.sources.modules.get(path)) is not None
+            for layer in module.layers
+        ]
+        asked = any(_ASKED.search(text) for text in texts)
+        if not asked and any(_DEMANDED.search(text) for text in texts):
+            self.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+            self.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+            self.notes.append("RANK=0 (as torchrun starts it; one process)")
 
     def _on(self, name: str) -> bool:
         return self.config.literal(name) in (1, True, "1", "True", "true")

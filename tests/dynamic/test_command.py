@@ -1,0 +1,108 @@
+"""The commands around a trace: what they refuse, what they print, and one bundled example from end to end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from golf_audit.cli import cli
+
+from golf_audit import observation
+from golf_audit.dynamic import sandbox
+from golf_audit.observation import Outcome, Word
+from golf_audit.report import traced
+from tests.dynamic.test_document import told
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "track_10min_16mb"
+SCORE_FIRST, POLISH = EXAMPLES / "2026-04-20_ScoreFirstTTT", EXAMPLES / "2026-04-21_PolishBeforeQuantising"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="trace is for Linux")
+
+
+def invoke(*words: str | Path) -> tuple[int, str]:
+    done = CliRunner().invoke(cli, [str(word) for word in words])
+    return done.exit_code, done.output
+
+
+def test_no_sandbox_is_refused_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    code, said = invoke("trace", SCORE_FIRST, "--unsafe-no-sandbox")
+    assert code == 2 and "refused where CI=true" in said
+
+
+@linux
+@pytest.mark.parametrize(
+    ("missing", "fix"), [("bwrap", "apt-get install bubblewrap"), ("prlimit", "apt-get install util-linux")]
+)
+def test_without_its_tools_trace_says_what_to_install(
+    missing: str, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None if name == missing else f"/usr/bin/{name}")
+    sandbox._problem.cache_clear()
+    try:
+        code, said = invoke("trace", SCORE_FIRST)
+    finally:
+        sandbox._problem.cache_clear()
+    assert code == 4 and fix in said and "--unsafe-no-sandbox" in said
+
+
+@linux
+def test_where_namespaces_are_denied_trace_says_how_to_allow_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sandbox, "_bubblewrap", lambda *args: ["sh", "-c", "echo bwrap: no uid map >&2; exit 1"]
+    )
+    sandbox._problem.cache_clear()
+    try:
+        code, said = invoke("trace", SCORE_FIRST)
+    finally:
+        sandbox._problem.cache_clear()
+    assert code == 4 and "no uid map" in said and ("seccomp=unconfined" in said or "AppArmor" in said)
+
+
+def test_a_trace_of_another_folder_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    file.write_text(observation.to_json(told()))
+    code, said = invoke("check", SCORE_FIRST, "--trace", file)
+    assert code == 2 and "another state of it" in said
+    code, said = invoke("check", SCORE_FIRST, "--trace", file, "--dynamic")
+    assert code == 2 and "not both" in said
+
+
+def test_the_summary_says_what_was_seen_and_escapes_it() -> None:
+    seen = told()
+    named = replace(seen.results[0], name="\x1b]0;owned\x07", exempt=3, inversions=2)
+    moved = Outcome("order", Word.VIOLATION, "x \x1b[2J y", ("T01",), named.index, (), (("rows", 4.0),))
+    seen = replace(seen, results=(named,), outcomes=(moved,), sandboxed=False, not_produced=("a::error b",))
+    text = " ".join(traced.summary(seen, "t.json").split())
+    assert "\x1b" not in text and "WITHOUT A SANDBOX" in text
+    assert "64 targets SCORED AFTER A GRADIENT ON THEM" in text
+    assert "3 targets without bytes" in text and "2 steps back" in text
+    assert "VIOLATION order (T01)" in text and "(rows 4)" in text
+    assert "never printed here" in text and "check FOLDER --trace t.json" in text
+    failed = traced.summary(replace(seen, ending="failed", reason="ValueError: no", errors=("line 1",)))
+    assert "did not run to its end: ValueError: no" in failed and "    line 1" in failed
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("folder", "late", "t01", "exit_code"), [(SCORE_FIRST, False, "pass", 0), (POLISH, True, "fail", 1)]
+)
+def test_a_bundled_example_from_end_to_end(
+    folder: Path, late: bool, t01: str, exit_code: int, tmp_path: Path
+) -> None:
+    """The unmodified script in the sandbox; `check` judges what was seen."""
+    file = tmp_path / "trace.json"
+    code, said = invoke("trace", folder, "--output", file)
+    assert code == 0, said
+    result = json.loads(file.read_text())["results"][-1]
+    assert result["attested"] and bool(result["late"]) is late
+    code, text = invoke("check", folder, "--trace", file, "--rule", "T01", "--format", "json")
+    (ruling,) = json.loads(text)["rulings"]
+    assert (ruling["verdict"], code) == (t01, exit_code)
+    assert "trace" in {e["kind"] for f in ruling["findings"] for e in f["evidence"]} | {
+        e["kind"] for e in ruling["basis"]
+    }
