@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ def rerun_submission(
     request: Request, agree: Callable[[str], bool], tell: Callable[[str], None], dry_run: bool = False
 ) -> Result:
     """The whole of it. `agree` is shown the plan and says whether it is carried out."""
+    _require("packaging", *(["submitit"] if request.launcher == "slurm" else []))
     submission = request.submission
     case = Case(submission, request.as_of or submission.date)
     report = audit(case, registry.rules())
@@ -81,6 +83,13 @@ def rerun_submission(
     except AuditError as error:
         raise CouldNotRun(str(error)) from error
     return judged(case, request.ledger)
+
+
+def _require(*modules: str) -> None:
+    """Raises AuditError where the extra that brings these is not installed."""
+    absent = [module for module in modules if importlib.util.find_spec(module) is None]
+    if absent:
+        raise AuditError(f'{", ".join(absent)} missing: pip install "golf-audit[run]"')
 
 
 def _carry_out(plan: Plan, place: Place, told: Told) -> None:
