@@ -333,7 +333,8 @@ def unpack(folder: Path | None, repo: Path | None, pr: int | None, ref: str | No
 @cli.command()
 @click.argument("clone", type=click.Path(path_type=Path))
 @click.option("--prs", metavar="N,N-M", help="Only these pull requests; default all of the clone.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes; default one per core.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; default one per core. With Slurm: jobs.")
+@click.option("--launcher", type=click.Choice(("local", "slurm")), default="local", show_default=True)
 @click.option("--rule", "rule_ids", multiple=True, metavar="ID", help="Only this rule or family; repeatable.")
 @click.option("--format", "form", type=click.Choice(("jsonl", "csv")), default="jsonl", show_default=True)
 @click.option(
@@ -344,6 +345,7 @@ def sweep(
     clone: Path,
     prs: str | None,
     jobs: int | None,
+    launcher: str,
     rule_ids: tuple[str, ...],
     form: str,
     output: Path | None,
@@ -354,7 +356,7 @@ def sweep(
     Writes one JSON line per pull request (and the table with --format csv), and prints a summary."""
     from golf_audit.sweep.command import sweep_clone
 
-    crashed = sweep_clone(clone, prs, jobs, rule_ids, form, output, fresh)
+    crashed = sweep_clone(clone, prs, jobs, rule_ids, form, output, fresh, launcher)
     sys.exit(TOOL_FAILED if crashed else 0)
 
 

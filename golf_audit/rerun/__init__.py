@@ -2,7 +2,11 @@
 
 plan         what would be run: command, seeds, configuration, packages, time       (pure)
 environment  the hardware, software and data of a run
-launch       one seed on this machine, in the sandbox; slurm: one job per seed
+packages     what requirements.txt may ask for; install: its wheels, inside the sandbox
+launch       a stranger's program in the sandbox, followed and ended; seed: one run of a plan
+local        a plan on this machine
+slurm        a plan as one job per seed; slurmjob: the part on the node; queue: Slurm itself
+result       what a run's log says
 ledger       the append-only record; golf_audit.ledger reads it
-rerun        the whole of it: check, plan, ask, run, report
+command      the whole of it: check, plan, ask, run, report
 """

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golf_audit.errors import AuditError
 from golf_audit.ledger import Entry
-from golf_audit.rerun import environment
+from golf_audit.rerun import environment, queue
 from golf_audit.rerun import plan as plans
 from golf_audit.rerun.install import install
 from golf_audit.rerun.launch import Ended
@@ -54,9 +51,6 @@ POLL_S = 2.0
 GRACE_S = 20.0
 """Seconds after Slurm calls a job over in which its result may still appear on a shared file system."""
 SPARE_MIN = 10
-_GONE = frozenset(
-    {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE"}
-)
 
 
 @dataclass
@@ -74,8 +68,7 @@ class Followed:
 
 def rerun_by_slurm(plan: Plan, place: Place, told: Told, poll_s: float = POLL_S) -> None:
     """Submit the seeds that have no score yet, and follow every job to its end. Raises AuditError."""
-    if shutil.which("sbatch") is None:
-        raise AuditError("no sbatch here: --launcher slurm is for a machine that submits to a Slurm cluster")
+    queue.require_slurm()
     book = LedgerFile(place.ledger)
     known = sound(book)
     prepare(place)
@@ -137,7 +130,7 @@ def _submit_all(
         folder.mkdir()
         spec = spec_of(plan, seed, program, place.data, packages, sandbox=place.sandbox)
         (folder / SPEC).write_text(spec.to_json(), encoding="utf-8")
-        job = _submit(plan, place, folder)
+        job = queue.submit(SeedJob(str(folder.resolve())), place.logs / "submitit", parameters(plan))
         (folder / JOB_ID).write_text(job, encoding="utf-8")
         told.say(f"seed {seed}: Slurm job {job} (ledger entry {start.n})")
         followed.append(Followed(start, folder, job, locks))
@@ -153,17 +146,6 @@ def _program(plan: Plan, place: Place) -> Path:
         write_program(plan, folder)
         (folder / ".whole").touch()
     return folder
-
-
-def _submit(plan: Plan, place: Place, folder: Path) -> str:
-    import submitit
-
-    executor = submitit.SlurmExecutor(folder=place.logs.resolve() / "submitit")
-    executor.update_parameters(**parameters(plan))
-    try:
-        return str(executor.submit(SeedJob(str(folder.resolve()))).job_id)
-    except submitit.core.utils.FailedJobError as error:
-        raise AuditError(f"sbatch refused the job: {str(error).strip().splitlines()[-1][:300]}") from error
 
 
 def _folder(place: Place, start: int) -> Path:
@@ -210,8 +192,8 @@ def _step(one: Followed, book: LedgerFile, place: Place, plan: Plan, told: Told)
     result = read_result(one.folder)
     if result is None:
         _notice_restart(one, book, place, plan, told)
-        state = _state(one.job) if one.job else "never submitted"
-        if state in _GONE or not state or not one.job:
+        state = queue.state(one.job) if one.job else "never submitted"
+        if state in queue.OVER or not one.job:
             one.over_since = one.over_since or time.monotonic()
             if time.monotonic() - one.over_since > GRACE_S or not one.job:
                 ended = Ended("killed", f"Slurm job {one.job or '(none)'}: {state or 'gone'}, no result", 0.0)
@@ -277,14 +259,3 @@ def _progress(one: Followed, told: Told) -> None:
     one.told_at = now
     seconds = max(0.0, time.time() - begun[1].parent.joinpath("started.json").stat().st_mtime)
     told.progress(Progress(one.start.body["seed"], seconds, latest(begun[1])))
-
-
-def _state(job: str) -> str:
-    """Slurm's word on a job: PENDING, RUNNING, COMPLETED ...; empty when it knows the job no more."""
-    done = subprocess.run(
-        ["scontrol", "show", "job", "-o", job], capture_output=True, text=True, timeout=120, check=False
-    )
-    match = re.search(r"\bJobState=(\w+)", done.stdout)
-    if match is None and "Invalid job id" not in done.stderr:
-        return "unknown"  # the controller does not answer: not an end
-    return match[1] if match is not None else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def sweep_clone(
     form: str,
     output: Path | None,
     fresh: bool,
+    launcher: str = "local",
 ) -> int:
     """Run a sweep and print its summary. Returns the number of heads and rules that crashed."""
     rules = [rule.id for rule in registry.pick(rule_ids)]
@@ -43,7 +44,10 @@ def sweep_clone(
     known = {} if fresh else _known(lines, heads, rules)
     _write(lines, "".join(to_line(row) for row in known.values()))  # without torn and stale lines
     targets = [Target(n) for n in heads if n not in known]
-    rows = [*known.values(), *_run(clone, targets, jobs or os.cpu_count() or 1, rule_ids, lines)]
+    rows = [
+        *known.values(),
+        *_run(_rows_of(clone, targets, jobs, rule_ids, lines, launcher), len(targets), lines),
+    ]
     rows.sort(key=lambda row: row["pr"])
     if form == "csv":
         _write(lines.with_suffix(".csv"), to_csv(rows, rules))
@@ -83,9 +87,23 @@ def _known(lines: Path, heads: dict[int, str], rules: Sequence[str]) -> dict[int
     }
 
 
-def _run(
-    clone: Path, targets: Sequence[Target], jobs: int, rule_ids: Sequence[str], lines: Path
-) -> list[dict[str, Any]]:
+def _rows_of(
+    clone: Path,
+    targets: Sequence[Target],
+    jobs: int | None,
+    rule_ids: Sequence[str],
+    lines: Path,
+    launcher: str,
+) -> Iterator[dict[str, Any]]:
+    """The audit itself, here or by Slurm (then `jobs` counts jobs)."""
+    if launcher == "local":
+        return sweep(clone, targets, jobs or os.cpu_count() or 1, rule_ids)
+    from golf_audit.sweep.slurm import sweep_by_slurm  # imported here: POSIX only
+
+    return sweep_by_slurm(clone, targets, jobs, rule_ids, lines.with_suffix(".slurm"))
+
+
+def _run(audited: Iterator[dict[str, Any]], total: int, lines: Path) -> list[dict[str, Any]]:
     rows = []
     columns = (
         TextColumn("{task.description}"),
@@ -100,8 +118,8 @@ def _run(
     except OSError as error:
         raise AuditError(f"cannot write {lines}: {error.strerror}") from error
     with stream, Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("auditing", total=len(targets), rate="")
-        for row in sweep(clone, targets, jobs, rule_ids):
+        task = progress.add_task("auditing", total=total, rate="")
+        for row in audited:
             stream.write(to_line(row))
             stream.flush()
             rows.append(row)

@@ -73,7 +73,7 @@ def _in_processes(
                 lost = list(running.values())
                 if alone:
                     for target in lost[0]:
-                        yield _row(target, "", [], 0.0, crash="the process auditing it died")
+                        yield crashed(target, "the process auditing it died")
                 else:
                     suspects += [[target] for group in lost for target in group]
 
@@ -148,6 +148,11 @@ class _Task:
             crash = f"{type(error).__name__}: {error}"
             return _row(target, head, [], time.perf_counter() - started, crash=crash)
         return _row(target, head, entries, time.perf_counter() - started)
+
+
+def crashed(target: Target, why: str) -> dict[str, Any]:
+    """The row of a head whose audit gave none."""
+    return _row(target, "", [], 0.0, crash=why)
 
 
 def _row(

@@ -17,8 +17,11 @@ from pathlib import Path
 import pytest
 
 from golf_audit.ledger import Ledger, read_ledger
+from golf_audit.sweep import Target, sweep
+from golf_audit.sweep.slurm import sweep_by_slurm
 from tests.rerun.cluster import Cluster, cluster, missing
 from tests.rerun.small import claim, data, folder, score
+from tests.test_sweep import clone  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.slurm
 ROOT = Path(__file__).parents[2]
@@ -158,6 +161,35 @@ def test_a_job_that_slurm_refuses_is_one_clear_error(slurm: Cluster, tmp_path: P
     rerun = Rerun(slurm, tmp_path, folder(tmp_path), data(tmp_path))
     code, _, err = rerun.run("--seeds", "42", "--nproc-per-node", "9")
     assert code == 4 and "sbatch refused the job" in err
+
+
+def test_a_sweep_in_parts_finds_what_one_process_finds(
+    slurm: Cluster,
+    clone: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLURM_CONF", slurm.environ["SLURM_CONF"])
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    targets = [Target(number) for number in (1, 2, 3, 4)]
+    rows = list(sweep_by_slurm(clone, targets, 2, ("R",), tmp_path / "parts", cpus=1))
+    alone = {row["pr"]: row["submissions"] for row in sweep(clone, targets, 1, ("R",))}
+    assert {row["pr"]: row["submissions"] for row in rows} == alone
+    assert not any(row["crash"] for row in rows)
+
+
+def test_heads_of_a_sweeps_killed_job_are_rows_that_say_so(
+    slurm: Cluster,
+    clone: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLURM_CONF", slurm.environ["SLURM_CONF"])
+    rows = sweep_by_slurm(clone / "no clone", [Target(1), Target(2)], 1, ("R",), tmp_path / "parts", cpus=1)
+    assert [(row["pr"], "Slurm job ended before it" in row["crash"]) for row in rows] == [
+        (1, True),
+        (2, True),
+    ]
 
 
 def test_three_seeds_of_golf_ref_with_one_job_requeued_in_the_middle(slurm: Cluster, tmp_path: Path) -> None:
