@@ -25,6 +25,7 @@ _OF_THE_LAUNCH = frozenset(
     }
 )
 _ENVIRONMENT = re.compile(r"[A-Z_][A-Z0-9_]{0,100}")
+_PAIR = re.compile(r"[A-Za-z_]\w{0,60}[:=]\s?\S")
 _DATA = re.compile(r"(?:^|.*?/)data(?=/|$)")
 
 
@@ -50,14 +51,17 @@ def effective(config: RunConfig, script: str) -> Effective:
     environ: dict[str, str] = {}
     problems = [f"{n} is set to something that cannot be told" for n in sorted(config.undecided) if n != SEED]
     problems += _by_seed(config)
+    commanded = set(command.settings) if command is not None else set()
     for setting in _given(config, command):
         if setting.name in (seed_env, SEED):
             continue
         value = _placed(setting)
         if value is None:
             problems.append(f"{setting.name}={setting.value} names a place on another machine")
-        else:
+        elif setting.default is None or not same(setting.default.value, value):
             environ[setting.name] = value
+            if setting.name not in commanded and _in_passing(setting):
+                problems.append(f"{setting.name}={value} is only printed by the log, no command gives it")
     flags = tuple(_flags(command, seed_flag)) if command is not None else ()
     processes = command.processes if command is not None else None
     return Effective(environ, flags, processes, processes is not None, seed_env, seed_flag, tuple(problems))
@@ -100,6 +104,16 @@ def _given(config: RunConfig, command: Command | None) -> Iterator[Setting]:
         default = setting.default
         if default is None or not same(default.value, setting.value):
             yield setting
+
+
+def _in_passing(setting: Setting) -> bool:
+    """True for a value that a log prints among others on a line: what the run used, perhaps after other
+    settings had their say (`embed_lr` of tied embeddings). A dump of settings has a line for each."""
+    return (
+        setting.origin is Origin.LOG
+        and setting.where is not None
+        and len(_PAIR.findall(setting.where.quote)) > 1
+    )
 
 
 def _placed(setting: Setting) -> str | None:

@@ -80,6 +80,16 @@ def test_what_belongs_to_a_machine_or_loads_code_is_not_carried_over(tmp_path: P
     assert "OTHER=/home/me/secret names a place on another machine" in plan.problems
 
 
+def test_what_only_the_log_tells_is_run_and_told(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    (made / "train_gpt.py").write_text(HEAD + "LR = float(os.environ.get('LR', '0.5'))\nprint(LR)\n")
+    for log in made.glob("*.log"):
+        log.write_text(log.read_text().replace("world_size:1", "world_size:1 lr:0.1"))
+    plan = planned(made)
+    assert plan.environ(42) == {"LR": "0.1", "SEED": "42"}
+    assert plan.problems == ("LR=0.1 is only printed by the log, no command gives it",)
+
+
 def test_a_seed_that_is_a_flag_is_passed_as_one(tmp_path: Path) -> None:
     script = (
         "import argparse\n\nparser = argparse.ArgumentParser()\n"
