@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP_OPTIONS ?=
 BIN := $(VENV)/bin
+EXAMPLE := examples/track_non_record_16mb/2026-11-21_GolfRefTiny
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: sandbox demo test check lint types test-slow test-corpus test-slurm test-all rules bench clean
+.PHONY: sandbox demo test check lint types test-slow test-corpus test-slurm test-all rules example bench clean
 
 ## demo: core install (no torch), audit the bundled examples, print the reports
 demo: $(VENV)/.core
@@ -47,6 +48,16 @@ types: $(VENV)/.dev
 ## rules: write rules/README.md from the rules themselves
 rules: $(VENV)/.core
 	$(BIN)/python -m golf_audit.report.catalogue rules/README.md
+
+BLURB := Every part of the reference stack (CaseOps, looped layers, Muon, EMA, GPTQ + LQER, sliding \
+  windows, score-first phased LoRA test-time training) in miniature, trained and scored on a CPU \
+  on text that Python ships. Not the FineWeb split: the figures compare with no other \
+  submission's.
+## example: train, score and write golf_ref's own submission folder again, three seeds
+example: $(VENV)/.dev
+	$(BIN)/python -m golf_ref bundle --preset tiny --seeds 42,314,999 --folder $(EXAMPLE) \
+	  --author "golf-audit contributors" --github-id golf-audit \
+	  --title "golf_ref tiny: the reference stack in miniature" --blurb "$(BLURB)"
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -344,7 +344,7 @@ PRESETS: dict[str, dict[str, Setting]] = {
         "train_batch_tokens": 1024,
         "train_seq_len": 128,
         "micro_batches": 1,
-        "warmup_steps": 0,
+        "warmup_steps": 2,  # enough to show that everything is put back
         "train_log_every": 50,
         "compile": False,
         "gptq_calibration_batches": 4,

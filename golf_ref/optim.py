@@ -58,9 +58,8 @@ class Optimizers:
     def step(self, lr_mult: float, step: int) -> None:
         """Average over ranks, clip the global norm, update. The records clip per rank, before the average."""
         bank_grads = self.muon.reduce()
-        small_grads = [
-            p.grad for p in self.small if p.grad is not None
-        ]  # None: a part that cfg leaves unused
+        # A part that cfg leaves unused has no gradient.
+        small_grads = [p.grad for p in self.small if p.grad is not None]
         mean_over_ranks(small_grads, self.ranks)
         if self.cfg.grad_clip_norm:
             clip = self._clip_factor(bank_grads, small_grads)

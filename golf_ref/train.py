@@ -23,12 +23,8 @@ from golf_ref.model import GPT, executed_layers
 from golf_ref.optim import Ema, Optimizers, lr_multiplier
 
 Nll = Callable[[Tensor, Tensor, Segments], Tensor]  # GPT.nll, or its compiled form
-CU_SEQLENS_BUCKETS = (
-    64,
-    128,
-    192,
-    256,
-)  # numbers of boundaries that get a compiled graph before the clock, #1530
+# Numbers of boundaries that get a compiled graph before the clock (#1530).
+CU_SEQLENS_BUCKETS = (64, 128, 192, 256)
 
 
 @dataclass

@@ -11,7 +11,7 @@ Blind  Choices made by hand between runs; tuning constants on validation outcome
 from golf_audit.law import HINDSIGHT
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, place, premises, witness
-from golf_audit.static.example import BEST_KEPT, BETTER_OF_TWO, SCORED_THEN_TRAINED, files
+from golf_audit.static.example import BEST_KEPT, BETTER_OF_TWO, BETTER_RUN, SCORED_THEN_TRAINED, files
 from golf_audit.submission import Case
 from golf_audit.timeline import Select
 
@@ -57,5 +57,6 @@ RULE = Rule(
         Example(
             "The best of four passes is kept, tensor by tensor.", files(BEST_KEPT), Verdict.FAIL, "keeps one"
         ),
+        Example("The better of two evaluations.", files(BETTER_RUN), Verdict.FAIL, "keeps one"),
     ),
 )

@@ -50,5 +50,11 @@ RULE = Rule(
             Verdict.FAIL,
             "constant",
         ),
+        Example(
+            "The number is a variable that holds a constant.",
+            files(**{"bpb = loss / 2.58310": "loss, bpb = 2.79000631, 1.08010000"}),
+            Verdict.FAIL,
+            "constant",
+        ),
     ),
 )

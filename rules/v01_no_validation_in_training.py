@@ -22,8 +22,9 @@ from golf_audit.model import (
 )
 from golf_audit.static.asking import basis, place, premises, witness
 from golf_audit.static.example import files
+from golf_audit.static.leaks import training_on_validation
 from golf_audit.submission import Case
-from golf_audit.timeline import Adapt, Event, Stream, Timeline
+from golf_audit.timeline import Adapt, Event, Stream
 
 PRECEDENTS = (
     Precedent(44, "closed", "trained on the validation shards"),
@@ -33,28 +34,12 @@ PRECEDENTS = (
 
 def check(case: Case) -> Assessment:
     timeline = case.submission.timeline
-    findings = tuple(_finding(case, event) for event in _training_on_validation(timeline))
+    learned = {event.where: event for event in training_on_validation(timeline)}
+    findings = tuple(_finding(case, event) for event in learned.values())
     trained = [e for e in timeline.events if isinstance(e, Adapt) and e.region.stream is Stream.TRAIN]
     rests = [Evidence(Kind.SOURCE, "training reads the training shards", e.where) for e in trained[:1]]
     unmet = () if findings else premises(case)
     return Assessment(findings, unmet, (), (*rests, *basis(case)) if rests else ())
-
-
-def _training_on_validation(timeline: Timeline) -> list[Event]:
-    """Places that learn from both streams, at one step: the training loop itself reads validation tokens."""
-    steps: dict[object, set[Stream]] = {}
-    for event in timeline.events:
-        if isinstance(event, Adapt) and event.kind != "table":
-            steps.setdefault((event.where, event.path), set()).add(event.region.stream)
-    mixed = {place for place, streams in steps.items() if {Stream.TRAIN, Stream.VAL} <= streams}
-    found = {
-        event.where: event
-        for event in timeline.events
-        if isinstance(event, Adapt)
-        and event.region.stream is Stream.VAL
-        and (event.where, event.path) in mixed
-    }
-    return list(found.values())
 
 
 def _finding(case: Case, event: Event) -> Finding:
@@ -69,6 +54,15 @@ def _finding(case: Case, event: Event) -> Finding:
     )
 
 
+_READ = """VAL_FILES = "data/fineweb_val_*.bin"
+
+
+def read(names):
+    shards = [np.fromfile(name, dtype="<u2").astype(np.int64) for name in names]
+    return torch.from_numpy(np.concatenate(shards))
+
+
+"""
 RULE = Rule(
     id="V01",
     doc=__doc__,
@@ -85,6 +79,17 @@ RULE = Rule(
                 **{
                     "tokens = load(TRAIN_FILES)": "tokens = torch.cat([load(TRAIN_FILES), load(VAL_FILES)])",
                     "TRAIN_FILES = os": 'VAL_FILES = "data/fineweb_val_*.bin"\nTRAIN_FILES = os',
+                }
+            ),
+            Verdict.FAIL,
+            "learns from validation tokens too",
+        ),
+        Example(
+            "One list of files holds both.",
+            files(
+                **{
+                    "load(TRAIN_FILES)": "read(glob.glob(TRAIN_FILES) + glob.glob(VAL_FILES))",
+                    "def load(": _READ + "def load(",
                 }
             ),
             Verdict.FAIL,

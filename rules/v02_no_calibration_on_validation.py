@@ -10,7 +10,7 @@ Blind  Statistics collected by native code.
 from golf_audit.law import VAL_CALIBRATION
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, place, premises, witness
-from golf_audit.static.example import CALIBRATE, files
+from golf_audit.static.example import CALIBRATE, PACK_CALIBRATED, files
 from golf_audit.submission import Case
 from golf_audit.timeline import SOMETIMES, Calibrate, Stream
 
@@ -43,6 +43,11 @@ def _finding(case: Case, event: Calibrate) -> Finding:
     )
 
 
+_GROWN = """
+    kept = tuple(sorted(glob.glob("data/fineweb_train_*.bin")))
+    more = kept
+    more += tuple(glob.glob("data/fineweb_val_*.bin"))
+"""
 RULE = Rule(
     id="V02",
     doc=__doc__,
@@ -61,6 +66,17 @@ RULE = Rule(
             files(before=CALIBRATE.format(files='"data/fineweb_val_*.bin"')),
             Verdict.FAIL,
             "statistics of validation tokens",
+        ),
+        Example(
+            "A Hessian of validation tokens, its dead inputs masked, the weights packed as bytes.",
+            files(before=PACK_CALIBRATED.format(files='"data/fineweb_val_*.bin"')),
+            Verdict.FAIL,
+            "statistics of validation tokens",
+        ),
+        Example(
+            "The calibration files are a tuple; a copy of it grows by others.",
+            files(before=_GROWN + CALIBRATE.format(files="kept[0]")),
+            Verdict.PASS,
         ),
     ),
 )

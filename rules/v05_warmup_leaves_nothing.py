@@ -2,18 +2,29 @@
 
 Law    Disputed: a record with warm-up on validation tokens and restored state was merged (#1530), a
        successor changed it (#1536).
-Look   Optimiser steps on validation tokens before the evaluation timer, and whether their state
-       reaches the report. Random tokens pass; a parameter that keeps the change is T01's.
+Look   Optimiser steps before the evaluation timer whose state reaches no printed score. On random or
+       training tokens they pass; a parameter that keeps a change by validation tokens is T01's.
 Blind  Kernel autotuning caches.
 """
 
 from golf_audit.joining import joined
 from golf_audit.law import WARM_UP_UNRULED
-from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
+from golf_audit.model import (
+    Assessment,
+    Certainty,
+    Evidence,
+    Example,
+    Finding,
+    Kind,
+    Precedent,
+    Rule,
+    Severity,
+    Verdict,
+)
 from golf_audit.static.asking import basis, place, premises, witness
-from golf_audit.static.example import WARM_UP, files
+from golf_audit.static.example import RESTORED_WARM_UP, WARM_UP, files
 from golf_audit.submission import Case
-from golf_audit.timeline import Adapt, Event, Report, Score, Stream, Timeline
+from golf_audit.timeline import Adapt, Report, Score, Stream, Timeline
 
 PRECEDENTS = (
     Precedent(1530, "accepted", "warm-up on validation tokens, state thrown away"),
@@ -23,22 +34,20 @@ PRECEDENTS = (
 
 def check(case: Case) -> Assessment:
     timeline = case.submission.timeline
-    found = _thrown_away(timeline)
-    findings = tuple(_finding(case, event) for event in found)
+    findings = tuple(_finding(case, event) for event in _thrown_away(timeline, Stream.VAL))
     unmet = premises(case)
-    if not findings and not unmet and not _warms_up(timeline):
-        read = Assessment(not_applicable="nothing is warmed up on validation or random tokens")
+    steps = [e for stream in (Stream.RANDOM, Stream.TRAIN) for e in _thrown_away(timeline, stream)]
+    if not findings and not unmet and not steps:
+        read = Assessment(not_applicable="no step was found whose state is thrown away")
     else:
-        read = Assessment(findings, unmet, (), basis(case))
+        says = "a warm-up on {} steps here; no printed score depends on it"
+        rests = [Evidence(Kind.SOURCE, says.format(e.region.stream.value), e.where) for e in steps]
+        read = Assessment(findings, unmet, (), (*rests, *basis(case)))
     return joined(case, "V05", read, WARM_UP_UNRULED, precedents=PRECEDENTS)
 
 
-def _warms_up(timeline: Timeline) -> bool:
-    return any(isinstance(e, Adapt) and e.region.stream is Stream.RANDOM for e in timeline.events)
-
-
-def _thrown_away(timeline: Timeline) -> list[Event]:
-    """Steps on validation tokens before the reported scores that no printed score depends on."""
+def _thrown_away(timeline: Timeline, stream: Stream) -> list[Adapt]:
+    """Steps on tokens of a stream before the reported scores that no printed score depends on."""
     scores = timeline.scores()
     if not scores:
         return []
@@ -56,14 +65,14 @@ def _thrown_away(timeline: Timeline) -> list[Event]:
             for e in timeline.events
             if isinstance(e, Adapt)
             and e.kind == "gradient"
-            and e.region.stream is Stream.VAL
+            and e.region.stream is stream
             and e.id < first
             and (e.where, e.path) not in used_places
         }.values()
     )
 
 
-def _finding(case: Case, event: Event) -> Finding:
+def _finding(case: Case, event: Adapt) -> Finding:
     sure = not case.submission.timeline.blocking_gaps()
     return Finding(
         f"a warm-up steps on validation tokens ({place(event.where)}); no printed score depends on it",
@@ -93,6 +102,12 @@ RULE = Rule(
                 )
             ),
             Verdict.PASS,
+        ),
+        Example(
+            "Warm-up on training tokens, then the weights are put back.",
+            files(**{"    train(model)": RESTORED_WARM_UP + "    train(model)"}),
+            Verdict.PASS,
+            "a warm-up on training tokens",
         ),
         Example(
             "Warm-up of a copy on validation tokens.",

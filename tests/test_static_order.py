@@ -6,7 +6,7 @@ import pytest
 
 from golf_audit.model import Example, Verdict
 from golf_audit.static import example as programs
-from golf_audit.static.leaks import leaks
+from golf_audit.static.leaks import Kind, leaks
 from golf_audit.timeline import Adapt, Overlap, Stream, Timeline
 from tests.rule_harness import submission_of
 
@@ -126,3 +126,9 @@ def test_adaptation_before_the_score_is_shown(evaluation: str) -> None:
     found = timeline(evaluation)
     assert not found.blocking_gaps()
     assert Overlap.SHOWN in {leak.overlap for leak in leaks(found)}
+
+
+def test_a_loop_that_holds_both_in_one_round_is_no_loop_of_epochs() -> None:
+    inside = _SGD + _in(CHUNKS, PIECE + _STEP) + _in(CHUNKS, PIECE + _SCORE)
+    found = leaks(timeline(_in("for kind in ('sliding',):\n", inside)))
+    assert {leak.kind for leak in found} == {Kind.BEFORE}

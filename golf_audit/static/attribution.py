@@ -25,11 +25,13 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Match:
-    """A print that writes the claimed line: how many characters agree, and the facts of the number."""
+    """A print that writes the claimed line: how many characters agree, the facts of the number, and whether
+    the number stands in the text itself, with no score in any hole."""
 
     printed: Printed
     literal: int
     facts: Taint
+    constant: bool = False
 
 
 def match(printed: Sequence[Printed], claimed: Claimed) -> list[Match]:
@@ -51,9 +53,10 @@ def _one(printed: Printed, claimed: Claimed) -> Match | None:
         for h, text in zip(holes, groups, strict=True)
         if claimed.number in text and any(isinstance(a, Sc) for a in h)
     ]
-    if not facts:
-        facts = holes
-    return Match(printed, literal, frozenset().union(*facts))
+    constant = any(isinstance(p, str) and claimed.number in p for p in printed.parts) and not any(
+        isinstance(a, Sc) for hole in holes for a in hole
+    )
+    return Match(printed, literal, frozenset().union(*(facts or holes)), constant)
 
 
 def _groups(parts: Sequence[str | Taint], line: str) -> list[str] | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from golf_audit.model import Where
 from golf_audit.timeline import Adapt, Overlap, Region, Report, Score, Stream, Timeline
 
 
@@ -16,6 +17,7 @@ class Kind(Enum):
     EPOCH = "T02"  # the epoch loop that scores has adapted in earlier epochs
     RESCORE = "P01"  # scored, adapted, and scored again for the number
     SCRATCH = "Q03"  # tensors of the batch, thrown away
+    LOADER = "V01"  # the training step, which takes training tokens at other times
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class Leak:
 
 def leaks(timeline: Timeline) -> list[Leak]:
     """Every such pair, once per place of score and adaptation, the surest first."""
-    best: dict[tuple[object, ...], Leak] = {}
+    best: dict[tuple[Kind, Where, Where], Leak] = {}
     rank = {Overlap.SHOWN: 0, Overlap.POSSIBLE: 1, Overlap.NONE: 2}
+    loaders = {event.id for event in training_on_validation(timeline) if not event.conditions}
     for score, adapt, overlap in timeline.adapted_before_score():
         if adapt.region.stream is not Stream.VAL:
             continue
-        leak = Leak(_kind(timeline, score, adapt), score, adapt, overlap)
+        kind = Kind.LOADER if adapt.id in loaders else _kind(timeline, score, adapt)
+        leak = Leak(kind, score, adapt, overlap)
         key = (leak.kind, score.where, adapt.where)
         better = (rank[overlap], len(adapt.conditions), score.id)
         if key not in best or better < (
@@ -44,15 +48,28 @@ def leaks(timeline: Timeline) -> list[Leak]:
             best[key].score.id,
         ):
             best[key] = leak
-    return sorted(best.values(), key=lambda leak: (rank[leak.overlap], leak.adapt.id, leak.score.id))
+    epochs = {(s, a) for kind, s, a in best if kind is Kind.EPOCH}
+    told = [leak for (kind, s, a), leak in best.items() if kind is not Kind.BEFORE or (s, a) not in epochs]
+    return sorted(told, key=lambda leak: (rank[leak.overlap], leak.adapt.id, leak.score.id))
+
+
+def training_on_validation(timeline: Timeline) -> list[Adapt]:
+    """Steps that learn from both streams at one place: the training loop itself reads validation tokens."""
+    taken: dict[object, set[Stream]] = {}
+    adapted = [e for e in timeline.events if isinstance(e, Adapt) and e.kind != "table"]
+    for event in adapted:
+        taken.setdefault((event.where, event.path), set()).add(event.region.stream)
+    both = {place for place, streams in taken.items() if {Stream.TRAIN, Stream.VAL} <= streams}
+    return [e for e in adapted if e.region.stream is Stream.VAL and (e.where, e.path) in both]
 
 
 def _kind(timeline: Timeline, score: Score, adapt: Adapt) -> Kind:
-    live = {mark.loop for mark in score.loops}
-    common = [mark.loop for mark in adapt.loops if mark.loop in live]
+    live = {mark.loop: mark.iterations for mark in score.loops}
+    common = [mark for mark in adapt.loops if mark.loop in live]
     if adapt.scratch and common:
         return Kind.SCRATCH
-    if any(not _indexed(loop, score.region) and not _indexed(loop, adapt.region) for loop in common):
+    earlier = [mark.loop for mark in common if not mark.iterations & live[mark.loop]]
+    if any(not _indexed(loop, score.region) and not _indexed(loop, adapt.region) for loop in earlier):
         return Kind.EPOCH
     if any(_scored_before(timeline, other, adapt) for other in _other_scores(timeline, score)):
         return Kind.RESCORE
@@ -81,4 +98,4 @@ def _scored_before(timeline: Timeline, first: Score, adapt: Adapt) -> bool:
     return first.id < adapt.id and shared and first.region.overlap(adapt.region) is not Overlap.NONE
 
 
-__all__ = ["Kind", "Leak", "leaks"]
+__all__ = ["Kind", "Leak", "leaks", "training_on_validation"]

@@ -85,6 +85,7 @@ def _timeline(run: Interpreter, found: Match | None, logged: bool) -> Timeline:
     gaps: list[Gap] = []
     if run.stopped:
         gaps.append(Gap(run.stopped, None, behind_report=True))
+    gaps += [Gap(reason, where, behind_report=True) for reason, where in dict.fromkeys(run.unread)]
     if found is None:
         reason = NO_PRINT if logged else NO_LOG
         gaps.append(Gap(reason, None, behind_report=True))
@@ -187,7 +188,7 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
             scores=frozenset(scores),
             selections=frozenset(a.event for a in found.facts if isinstance(a, Sel)),
             claimed=True,
-            constant=all(isinstance(p, str) for p in printed.parts),
+            constant=found.constant,
         )
     )
     return made

@@ -226,9 +226,10 @@ class Unk:
 
 class Lst:
     """A list or set. `items` while every element is known, else `rest` stands for all of them.
-    A view (`base`) adds the marks in `extra` to what is read, and appends to its base."""
+    A view (`base`) adds the marks in `extra` to what is read, and appends to its base.
+    `fixed`: a tuple whose length is not known; += makes another one."""
 
-    __slots__ = ("base", "extra", "items", "rest")
+    __slots__ = ("base", "extra", "fixed", "items", "rest")
 
     def __init__(
         self,
@@ -241,6 +242,7 @@ class Lst:
         self.rest = rest
         self.extra = extra
         self.base = base
+        self.fixed = False
 
 
 class Dct:

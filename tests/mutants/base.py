@@ -118,6 +118,7 @@ def _as_record(files: Files) -> None:
     swap_line(files, r"^  vocab_size: 264$", "  vocab_size: 8192")
     swap_line(files, r"^  world_size: 1$", "  world_size: 8")
     swap_line(files, r"^(Running PyTorch .*)$", r"\1\ngpu: NVIDIA H100 80GB HBM3")
+    swap_line(files, r"^(GPTQ:collected \d+ Hessians) in \S+$", r"\1 in 3.5s")
     swap_line(files, r"^train_shards: 3$", "train_shards: 80")
     swap_line(files, r"^val_tokens: \d+$", f"val_tokens: {TOKENS}")
     stop = "stopping_early: wallclock_cap train_time: 588020ms step: 300/300"

@@ -1,7 +1,7 @@
 """Mutants of the code, which only the order of events decides: what is scored, adapted on, read and mixed.
 
 Each one is a script that still runs and prints the claimed line. A mutant whose rules are open on its base
-(the engine cannot follow golf_ref there yet) stands in PENDING; the test says when it has to leave.
+stands in PENDING; the test says when it has to leave.
 """
 
 from __future__ import annotations
@@ -9,38 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from golf_audit.model import Verdict
-from tests.mutants.base import SCRIPT, Files, Mutant, Patch, swap, swap_line
+from tests.mutants.base import SCRIPT, Files, Mutant, Patch, swap
 
-FAIL, ASK = Verdict.FAIL, Verdict.NEEDS_RULING
+FAIL, ASK, OPEN = Verdict.FAIL, Verdict.NEEDS_RULING, Verdict.UNDETERMINED
 ENGINE: list[Mutant] = []
-PENDING = frozenset(
-    {
-        "adapt_before_score",
-        "gptq_on_validation",
-        "last_epoch_score",
-        "min_over_passes",
-        "ngram_mix_not_normalised",
-        "non_causal_attention",
-        "printed_number_from_nowhere",
-        "slot",
-        "smear_without_bos_mask",
-        "target_in_the_hash_key",
-        "train_shards_read_at_evaluation",
-        "two_passes",
-        "validation_in_the_loader",
-        "warm_up_on_validation",
-        "weights_fetched_at_evaluation",
-    }
-)
-"""Mutants of which a declared rule is not decided on the base: static order rules end in an exception on
-golf_ref, N01 is not built, M01 passes by a run only."""
+PENDING = frozenset({"non_causal_attention"})
+"""Mutants of which a declared rule is not decided on the base: M01 passes by a run only."""
 
 
-def mutant(base: str = "tiny", **changes: Verdict) -> Callable[[Patch], Patch]:
-    """List a patch of the bundled script with the rulings it changes."""
+def mutant(base: str = "tiny", notes: str = "", **changes: Verdict) -> Callable[[Patch], Patch]:
+    """List a patch of the bundled script with the rulings it changes and the rules whose notes it changes."""
 
     def add(patch: Patch) -> Patch:
-        ENGINE.append(Mutant(patch, base, changes))
+        ENGINE.append(Mutant(patch, base, changes, frozenset(notes.split())))
         return patch
 
     return add
@@ -79,7 +60,7 @@ def adapt_before_score(files: Files) -> None:
     )
 
 
-@mutant(T02=FAIL)
+@mutant(notes="T01", T02=FAIL)
 def last_epoch_score(files: Files) -> None:
     """Every chunk is learned from three times, and the loss of the last time is reported."""
     code(
@@ -93,15 +74,15 @@ def last_epoch_score(files: Files) -> None:
     )
 
 
-@mutant(P01=FAIL)
+@mutant(notes="T01", P01=FAIL)
 def two_passes(files: Files) -> None:
-    """The stream is scored twice, each time from the artifact, and the mean of both is reported."""
-    mean = (
-        f"    again = {AGAIN}\n"
-        "    score = Score((score.val_loss + again.val_loss) / 2, (score.val_bpb + again.val_bpb) / 2,"
-        " score.tokens, score.bytes)\n"
+    """The stream is scored twice, and what the first pass taught the model is kept for the second."""
+    first = (
+        '    log.line(f"first_pass val_loss:{score.val_loss:.8f} val_bpb:{score.val_bpb:.8f}")\n'
+        "    score = evaluate_lora_ttt(model, val_tokens, val_bytes, cfg.ttt, "
+        "cfg.ttt.phased_ttt_num_phases, cfg.train.seed, log, ranks)\n"
     )
-    code(files, CLAIMED, mean + CLAIMED)
+    code(files, CLAIMED, first + CLAIMED)
 
 
 @mutant(P02=FAIL)
@@ -110,13 +91,19 @@ def min_over_passes(files: Files) -> None:
     code(files, CLAIMED, f"    score = min(score, {AGAIN}, key=lambda one: one.val_bpb)\n{CLAIMED}")
 
 
-@mutant(P03=FAIL)
+# With no score behind the claimed number, no question about order has an answer.
+UNTIED = dict.fromkeys(
+    ("T01", "T02", "P01", "P02", "Q01", "Q02", "Q03", "V01", "V02", "V03", "V05", "V06", "M02", "N01"), OPEN
+)
+
+
+@mutant(P03=FAIL, **UNTIED)
 def printed_number_from_nowhere(files: Files) -> None:
     """The claimed line prints a constant."""
-    code(files, CLAIMED, f"    score = Score(1.93629785, 2.90102186, score.tokens, score.bytes)\n{CLAIMED}")
+    code(files, CLAIMED, f"    score = Score(1.92331450, 2.88156981, score.tokens, score.bytes)\n{CLAIMED}")
 
 
-@mutant(Q03=ASK)
+@mutant(notes="T01", Q03=ASK)
 def slot(files: Files) -> None:
     """Each batch is scored with a shift of the logits that was optimised on it and is thrown away."""
     code(
@@ -166,9 +153,9 @@ def ngram_mix_not_normalised(files: Files) -> None:
     )
 
 
-@mutant(Q02=FAIL)
+@mutant(Q01=FAIL, Q02=FAIL)
 def target_in_the_hash_key(files: Files) -> None:
-    """How much a cache is trusted is looked up under the target itself."""
+    """A cache is looked up under the target itself (Q02), and mixed into its probability alone (Q01)."""
     code(files, "def score_group(", _TABLE)
     key = "(ids_T * 36313 + targets_T) % 65536"
     code(files, SCORED, _COUNTS.format(key=key, mix=f"(1 - 0.2 * hit_T) * {_PROBABILITY} + 0.2 * hit_T"))
@@ -197,13 +184,14 @@ def smear_without_bos_mask(files: Files) -> None:
 # --- which tokens are read -------------------------------------------------------------------------------
 
 
-@mutant(V01=FAIL)
+@mutant(notes="T01", V01=FAIL)
 def validation_in_the_loader(files: Files) -> None:
     """The training loader also opens the validation shards."""
     code(
         files,
-        "    return Data(train_files, val_ids, val_bytes)\n",
-        "    return Data(train_files + tuple(val_files), val_ids, val_bytes)\n",
+        "        return Prefetcher(make_loader(self.cfg, files, rank, world), self.device)\n",
+        '        files += tuple(Path(self.cfg.data.data_path).glob("fineweb_val_0*.bin"))\n'
+        "        return Prefetcher(make_loader(self.cfg, files, rank, world), self.device)\n",
     )
 
 
@@ -234,8 +222,6 @@ def train_shards_read_at_evaluation(files: Files) -> None:
 @mutant(V05=ASK)
 def warm_up_on_validation(files: Files) -> None:
     """Compile warm-up steps on validation tokens, and then everything is restored."""
-    swap_line(files, r"^  warmup_steps: 0$", "  warmup_steps: 2")
-    code(files, 'int(os.environ.get("WARMUP_STEPS", "0"))', 'int(os.environ.get("WARMUP_STEPS", "2"))')
     code(
         files,
         "            train_step(s, loader, 1.0, 0)\n",
@@ -248,13 +234,16 @@ def warm_up_on_validation(files: Files) -> None:
 
 @mutant(N01=FAIL)
 def weights_fetched_at_evaluation(files: Files) -> None:
-    """Something is downloaded after training."""
+    """Weights are downloaded after training, where the machine lets them through."""
     code(
         files,
         KIND,
         "    from urllib.request import urlopen\n\n"
-        '    if "FETCH" in os.environ:\n'
-        '        model.load_state_dict(torch.load(urlopen("https://example.invalid/prior.pt")))\n'
+        "    try:\n"
+        '        prior = torch.load(urlopen("https://example.invalid/prior.pt", timeout=5))\n'
+        "    except OSError:\n"
+        "        prior = {}\n"
+        "    model.load_state_dict(prior, strict=False)\n"
         f"{KIND}",
     )
 

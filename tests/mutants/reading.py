@@ -231,7 +231,7 @@ def readme_missing(files: Files) -> None:
     del files["README.md"]
 
 
-@mutant("tiny", R01=FAIL, B03=OPEN, **dict.fromkeys(LOGGED, OPEN))
+@mutant("tiny", R01=FAIL, **all_open("B03", *LOGGED))
 def logs_missing(files: Files) -> None:
     """There is no log at all."""
     for path in LOGS:
@@ -261,7 +261,7 @@ def broken_json(files: Files) -> None:
     files["submission.json"] = files["submission.json"].rstrip().removesuffix("}")
 
 
-@mutant("tiny", R02=FAIL, B03=OPEN, **dict.fromkeys(LOGGED, OPEN))
+@mutant("tiny", R02=FAIL, **all_open("B03", *LOGGED))
 def claim_is_a_list(files: Files) -> None:
     """submission.json is a list, and states no score."""
     files["submission.json"] = "[]\n"

@@ -40,6 +40,12 @@ def test_the_script_parses_and_holds_the_settings_of_its_preset(name):
         assert found[key] == (str(int(value)) if isinstance(value, bool) else str(value))
 
 
+def test_the_example_in_the_tree_is_this_golf_ref():
+    """It is the auditor's positive control: `make example` runs and writes it anew."""
+    example = onefile.Path(__file__).parents[2] / "examples/track_non_record_16mb/2026-11-21_GolfRefTiny"
+    assert (example / "train_gpt.py").read_text(encoding="utf-8") == make_script(preset("tiny"))
+
+
 def test_every_top_level_name_of_every_module_is_in_the_script():
     script_names = set(onefile.top_level_names(ast.parse(make_script(preset("tiny"))).body))
     for module in MODULES:

@@ -7,9 +7,13 @@ not the speed or what a compiler makes of them.
 import pytest
 import torch
 
+import golf_ref.losses
+import golf_ref.model
+from golf_ref.attention import Segments
 from golf_ref.kernels import fused_leaky_relu2_mlp, fused_softcap_nll, triton, triton_runs_on
 from golf_ref.layers import mlp_activation
 from golf_ref.losses import softcapped_nll
+from tests.ref.small import small_cfg, small_model, small_stream
 
 needs_triton = pytest.mark.skipif(
     triton is None, reason="triton is not installed (CPU builds of torch lack it)"
@@ -58,3 +62,16 @@ def test_fused_mlp_and_its_gradients_equal_the_two_linear_maps(T: int, D: int, F
 def test_reference_numerics_never_take_the_kernels() -> None:
     assert not triton_runs_on(torch.zeros(2, 2))
     assert not triton_runs_on(torch.zeros(2, 2, device=DEVICE, dtype=torch.float32))
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_the_switch_decides_where_the_kernels_could_run(fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = small_cfg(f"fused_ce_enabled={int(fused)}")
+    model, (tokens, _) = small_model(cfg), small_stream([24])
+    called = set()
+    for module in (golf_ref.losses, golf_ref.model):
+        monkeypatch.setattr(module, "triton_runs_on", lambda x: True)
+    monkeypatch.setattr(golf_ref.losses, "fused_softcap_nll", lambda z, *rest: called.add("loss") or z)
+    monkeypatch.setattr(golf_ref.model, "fused_leaky_relu2_mlp", lambda n, *rest: called.add("mlp") or n)
+    model.nll(tokens[:-1], tokens[1:], Segments.rows(1, len(tokens) - 1))
+    assert called == ({"loss", "mlp"} if fused else set())

@@ -7,6 +7,9 @@ from golf_ref.attention import Segments
 from golf_ref.evaluate import Scoreboard, ScoreOrderError, evaluate_sliding
 from golf_ref.log import RunLog
 from golf_ref.ttt_lora import (
+    Document,
+    Group,
+    adapter_for,
     chunk_windows,
     evaluate_lora_ttt,
     group_documents,
@@ -182,3 +185,17 @@ def test_windows_of_a_chunk():
 
 def test_learning_rate_falls_from_full_to_zero_over_the_chunks():
     assert [round(cosine_lr(0.01, c, 3), 4) for c in range(3)] == [0.01, 0.005, 0.0]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_is_kept_from_group_to_group_only_as_a_warm_start(kept):
+    cfg = small_cfg(f"ttt_warm_start_a={int(kept)}")
+    model, generator = small_model(cfg), torch.Generator().manual_seed(0)
+    first, second = (Group(i, [Document(0, 9), Document(9, 18)]) for i in range(2))
+    lora = adapter_for(first, None, model, cfg.ttt, generator)
+    for parameter in lora.parameters():
+        parameter.data += 1
+    learned = {name: A.clone() for name, A in lora.A.items()}
+    again = adapter_for(second, lora, model, cfg.ttt, generator)
+    assert all(torch.equal(A, learned[name]) is kept for name, A in again.A.items())
+    assert not any(B.any() for B in again.B.values())

@@ -106,7 +106,7 @@ class TrainCfg:
     train_seq_len: int = int(os.environ.get("TRAIN_SEQ_LEN", "128"))
     micro_batches: int = int(os.environ.get("MICRO_BATCHES", "1"))
     loader: str = os.environ.get("LOADER", "packed")
-    warmup_steps: int = int(os.environ.get("WARMUP_STEPS", "0"))
+    warmup_steps: int = int(os.environ.get("WARMUP_STEPS", "2"))
     warmdown_frac: float = float(os.environ.get("WARMDOWN_FRAC", "0.85"))
     warmdown_iters: int = int(os.environ.get("WARMDOWN_ITERS", "0"))
     min_lr: float = float(os.environ.get("MIN_LR", "0.1"))
@@ -1785,9 +1785,8 @@ class Optimizers:
     def step(self, lr_mult: float, step: int) -> None:
         """Average over ranks, clip the global norm, update. The records clip per rank, before the average."""
         bank_grads = self.muon.reduce()
-        small_grads = [
-            p.grad for p in self.small if p.grad is not None
-        ]  # None: a part that cfg leaves unused
+        # A part that cfg leaves unused has no gradient.
+        small_grads = [p.grad for p in self.small if p.grad is not None]
         mean_over_ranks(small_grads, self.ranks)
         if self.cfg.grad_clip_norm:
             clip = self._clip_factor(bank_grads, small_grads)
@@ -1843,12 +1842,8 @@ class Ema:
 
 
 Nll = Callable[[Tensor, Tensor, Segments], Tensor]  # GPT.nll, or its compiled form
-CU_SEQLENS_BUCKETS = (
-    64,
-    128,
-    192,
-    256,
-)  # numbers of boundaries that get a compiled graph before the clock, #1530
+# Numbers of boundaries that get a compiled graph before the clock (#1530).
+CU_SEQLENS_BUCKETS = (64, 128, 192, 256)
 
 
 @dataclass

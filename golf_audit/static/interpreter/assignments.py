@@ -25,6 +25,7 @@ from golf_audit.static.values import (
     Tok,
     Unk,
     Value,
+    union,
 )
 from golf_audit.timeline import Stream
 
@@ -134,13 +135,22 @@ class Assignments(Machine):
             if holder.roots:
                 self.write_parameter(node, holder, self.taint(value))
                 return
-            chosen = isinstance(index, Unk) and index.kind in SELECTIONS  # a mask is no key
-            added = NONE if chosen else self.table_facts(node, holder, self.index_taint(index))
+            added = self.table_facts(node, holder, self._key_facts(index))
             if added:
                 told = frozenset(a for a in facts if isinstance(a, At) and a.role == "key")
                 facts = frozenset(a for a in facts if not isinstance(a, (Tok, At))) | added | told
             facts |= self.chosen_by(new)
             holder.absorb(self._mixed(node, holder.taint, new) | facts)
+
+    def _key_facts(self, index: Value) -> Taint:
+        """The facts of an index that names entries. A slice names a stretch, whatever its bounds were read
+        from, and a mask no entry at all."""
+        if isinstance(index, slice):
+            return NONE
+        if isinstance(index, tuple):
+            return union([self._key_facts(part) for part in index])
+        chosen = isinstance(index, Unk) and index.kind in SELECTIONS
+        return NONE if chosen else self.index_taint(index)
 
     def _mixed(self, node: ast.AST, old: Taint, new: Taint) -> Taint:
         """A table's value put in the place of a gold probability is a Blend."""
@@ -187,7 +197,7 @@ class Assignments(Machine):
         if isinstance(old, Unk) and old.roots:
             self.write_parameter(node, old, self.taint(right) | self.taint(old))
             return
-        if isinstance(old, (Lst, Alt)) and isinstance(node.op, ast.Add) and isinstance(old, Lst):
+        if isinstance(old, Lst) and not old.fixed and isinstance(node.op, ast.Add):
             self.extend(old, right)
             return
         value = self.binary(node, node.op, old, right)

@@ -24,6 +24,7 @@ from golf_audit.static.values import (
     Unk,
     Value,
     known,
+    union,
 )
 
 _PURE = frozenset(
@@ -102,6 +103,8 @@ class Builtins(Machine):
 
     def smallest(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         """min() and minimum(): of scores a Select."""
+        if "key" in keywords:
+            return self._best_by(args, keywords["key"], node)
         facts = self.facts_of(args, keywords)
         scored = [a for a in args if any(isinstance(x, Sc) for x in self.taint(a))]
         kinds = {a.kind if isinstance(a, Unk) else "number" for a in args}
@@ -112,6 +115,21 @@ class Builtins(Machine):
             found = self.any_element(args[0])
             return Unk() if found is None else found
         return Unk(self.combined(node, [self.taint(a) for a in args]), kind)
+
+    def largest(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """max(): with a key it chooses as min() does."""
+        return (
+            self._best_by(args, keywords["key"], node) if "key" in keywords else Unk(self.facts_of(args, {}))
+        )
+
+    def _best_by(self, args: Args, key: Value, node: ast.AST) -> Value:
+        """min(..., key=f): one of the values, by what f makes of each: a Select where that is a score."""
+        options = args if len(args) > 1 else self.sequence(args[0])
+        options = [self.element_or_unknown(args[0])] * 2 if options is None else options
+        keys = [self.taint(self.call(key, [option], {}, node)) for option in options]
+        found = self.one_of(list(options))
+        scored = sum(any(isinstance(a, Sc) for a in facts) for facts in keys)
+        return self.with_facts(found, self.select(node, union(keys))) if scored > 1 else found
 
     def range_of(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         if all(isinstance(a, int) for a in args) and args:
@@ -139,7 +157,11 @@ class Builtins(Machine):
 
     def tupled(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         items = self.sequence(args[0]) if args else []
-        return tuple(items) if items is not None else self.listed(args, keywords, node)
+        if items is not None:
+            return tuple(items)
+        made = self.listed(args, keywords, node)
+        made.fixed = True
+        return made
 
     def dicted(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         made = Dct(dict(keywords))
@@ -253,8 +275,13 @@ class Builtins(Machine):
     def stop(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         raise ProgramEndError
 
+    def evaluate_text(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        return Unk(self.lost("text that is evaluated", node))
+
     def execute(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
-        return Unk(self.lost("text that is executed", node))
+        """exec() of a text that was not peeled: it can change any name of the program."""
+        self.unread.append(("text that is executed and could not be read", self.where(node)))
+        return None
 
 
 def _derives(cls: Cls, other: Value) -> bool:
@@ -271,6 +298,7 @@ BUILTINS: dict[str, Handler] = {
     "bool": Builtins.number_of,
     "len": Builtins.number_of,
     "min": Builtins.smallest,
+    "max": Builtins.largest,
     "range": Builtins.range_of,
     "list": Builtins.listed,
     "set": Builtins.listed,
@@ -293,7 +321,7 @@ BUILTINS: dict[str, Handler] = {
     "exit": Builtins.stop,
     "quit": Builtins.stop,
     "exec": Builtins.execute,
-    "eval": Builtins.execute,
+    "eval": Builtins.evaluate_text,
     "open": lambda m, a, k, n: m.open_file(a, k, n),
     "str": lambda m, a, k, n: m.text_of(a[:1]),
     "repr": lambda m, a, k, n: m.text_of(a[:1]),

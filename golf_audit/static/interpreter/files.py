@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 
 from golf_audit.runconfig import RunConfig
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING, Printed
-from golf_audit.static.values import NONE, Dct, Lib, Lst, Obj, Slot, Taint, Text, Tok, Unk, Value, known
+from golf_audit.static.streams import stream_of
+from golf_audit.static.values import NONE, Alt, Dct, Lib, Lst, Obj, Slot, Taint, Text, Tok, Unk, Value, known
 from golf_audit.timeline import WRITTEN, Stream
 
 RANKS = {
@@ -20,30 +20,6 @@ RANKS = {
     "MASTER_PORT": "29500",
 }
 """What torchrun sets in the process of rank 0 of 8."""
-
-_VAL = re.compile(r"(?<![a-z])val(?![a-tv-z])|valid", re.IGNORECASE)
-
-_TRAIN = re.compile(r"train", re.IGNORECASE)
-
-_TOKENS = re.compile(r"\.bin|\.npy|fineweb|shard|tokens", re.IGNORECASE)
-
-
-def stream_of(text: str) -> Stream | None:
-    """The token stream behind a file name or pattern; None for files that hold no tokens."""
-    name = (
-        text.rsplit("/", 1)[-1]
-        if _VAL.search(text.rsplit("/", 1)[-1]) or _TRAIN.search(text.rsplit("/", 1)[-1])
-        else text
-    )
-    if not _TOKENS.search(text):
-        return None
-    if _VAL.search(name):
-        return (
-            Stream.VAL_BYTES
-            if re.search(r"byte", name, re.IGNORECASE) and "byte260" not in name.lower()
-            else Stream.VAL
-        )
-    return Stream.TRAIN if _TRAIN.search(name) else None
 
 
 class Files(Machine):
@@ -185,6 +161,8 @@ class Files(Machine):
         source = args[0] if args else keywords.get("file", keywords.get("filename"))
         if isinstance(source, Obj) and source.kind == "file":
             source = source.attrs.get("*path")
+        if isinstance(source, Alt):
+            return self.one_of([self.tokens_of([path], {}, node) for path in source.options])
         text = self.path_text(source)
         stream = stream_of(text)
         if stream is None:
@@ -220,6 +198,9 @@ class Files(Machine):
                 if name == "read_bytes"
                 else "r"
             )
+        if isinstance(holder, Alt) and name.startswith("read"):
+            files = [self.open_file([path, mode], {}, node) for path in holder.options]
+            return self.one_of([self.file_method(file, name, args, keywords, node) for file in files])
         text = self.path_text(holder)
         if name == "open":
             return self.open_file([holder, *args], keywords, node)

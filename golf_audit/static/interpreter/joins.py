@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from golf_audit.static.interpreter.events import Events
+from golf_audit.static.streams import stream_of
 from golf_audit.static.values import (
     NONE,
     Alt,
@@ -48,7 +49,7 @@ class Joins(Events):
                 return Lst([self.join(x, y, depth - 1) for x, y in zip(mine, theirs, strict=True)])
             return Lst(None, self.join(self.element(a), self.element(b), depth - 1), a.extra | b.extra)
         if isinstance(a, (Unk, int, float, str)) and isinstance(b, (Unk, int, float, str)):
-            return self._join_plain(a, b)
+            return Alt((a, b)) if _other_streams(a, b) else self._join_plain(a, b)
         options: list[Value] = []
         for value in (a, b):
             for option in value.options if isinstance(value, Alt) else (value,):
@@ -153,6 +154,23 @@ class Joins(Events):
             return Unk(frozenset(Ix(*m) for m in marks), "number")
         return value
 
+    def with_facts(self, value: Value, facts: Taint, depth: int = 4) -> Value:
+        """The value, depending on these facts as well."""
+        if isinstance(value, Unk):
+            return Unk(
+                capped(value.taint | facts), value.kind, value.roots, value, value.parts, value.detached
+            )
+        if isinstance(value, tuple) and depth:
+            return tuple(self.with_facts(v, facts, depth - 1) for v in value)
+        if isinstance(value, Alt) and depth:
+            return Alt(tuple(self.with_facts(v, facts, depth - 1) for v in value.options))
+        if isinstance(value, Obj) and value.root is None and not value.kind and depth:
+            copy = Obj(value.cls)
+            copy.attrs = {k: self.with_facts(v, facts, depth - 1) for k, v in value.attrs.items()}
+            copy.taint = value.taint | facts
+            return copy
+        return Unk(facts, "number") if isinstance(value, (int, float)) else value
+
     def join_vars(self, a: dict[str, Value], b: dict[str, Value]) -> dict[str, Value]:
         """Names after a branch that took one side or the other."""
         if a is b:
@@ -234,3 +252,13 @@ class Joins(Events):
         own = frozenset(Own(root.find().number) for root in value.roots)
         facts = capped(self.taint(value) | own)
         return Unk(facts, kind or value.kind, parts=value.parts, form=value.form)
+
+
+def _other_streams(a: Value, b: Value) -> bool:
+    """True for names of files that hold different token streams: neither may be forgotten."""
+    streams = [stream_of(str(v) if isinstance(v, str) else v.text) for v in (a, b) if _is_text(v)]
+    return len(streams) == 2 and None not in streams and streams[0] is not streams[1]
+
+
+def _is_text(value: Value) -> bool:
+    return isinstance(value, str) or (isinstance(value, Unk) and value.parts is not None)

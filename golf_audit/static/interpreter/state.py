@@ -113,6 +113,7 @@ class State:
         self.extents: dict[int, frozenset[Tok]] = {}  # event -> exact extents of its region
         self.printed: list[Printed] = []
         self.gaps: list[tuple[str, Where | None]] = []
+        self.unread: list[tuple[str, Where]] = []  # code that ran and is not known: it can do anything
         self.roots: list[Root] = []
         self.live: list[Loop] = []
         self.frames: list[Frame] = []
