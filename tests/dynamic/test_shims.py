@@ -23,6 +23,7 @@ from golf_audit.dynamic.child.shims import (  # noqa: E402
     distributed,
     parallel,
     programs,
+    scans,
     tritonlanguage,
     tritonmodule,
 )
@@ -81,6 +82,28 @@ def test_a_custom_operator_has_its_registered_gradient() -> None:
     x = torch.randn(5, requires_grad=True)
     torch.ops.test.square(x, 3.0).sum().backward()
     torch.testing.assert_close(x.grad, 6 * x.detach())
+
+
+def test_the_selective_scan_is_its_recurrence() -> None:
+    batch, channels, states, length = 2, 3, 4, 5
+    u, delta = torch.randn(batch, channels, length), torch.rand(batch, channels, length)
+    a, d = -torch.rand(channels, states), torch.randn(channels)
+    b, c = torch.randn(batch, states, length), torch.randn(batch, states, length)
+    found = scans.selective_scan(u, delta, a, b, c, d)
+    h = torch.zeros(channels, states)
+    for t in range(length):
+        step = delta[1, :, t, None]
+        h = torch.exp(step * a) * h + step * b[1, :, t] * u[1, :, t, None]
+        torch.testing.assert_close(found[1, :, t], h @ c[1, :, t] + d * u[1, :, t])
+
+
+def test_the_causal_convolution_sees_no_later_step() -> None:
+    x, weight = torch.randn(1, 3, 8), torch.randn(3, 4)
+    changed = x.clone()
+    changed[..., 5:] += 1
+    one, two = scans.causal_conv(x, weight), scans.causal_conv(changed, weight)
+    torch.testing.assert_close(one[..., :5], two[..., :5])
+    torch.testing.assert_close(one[0, 1, 3], (x[0, 1, :4] * weight[1]).sum())
 
 
 def softmax_kernel(x_ptr: Any, y_ptr: Any, columns: int, scale: float, BLOCK: int) -> None:  # noqa: N803

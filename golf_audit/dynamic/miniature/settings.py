@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from golf_audit.dynamic.job import Value
 from golf_audit.dynamic.miniature.data import CASEOPS, MODEL, PLAIN
@@ -93,6 +94,12 @@ class _Planner:
             self.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
             self.notes.append("RANK=0 (as torchrun starts it; one process)")
 
+    @cached_property
+    def _guarded(self) -> bool:
+        """True when 0 means never, as in the challenge's script, and not a division by zero."""
+        main = self.submission.sources.main
+        return main is not None and re.search(r"val_loss_every\s*>\s*0", main.text) is not None
+
     def _on(self, name: str) -> bool:
         return self.config.literal(name) in (1, True, "1", "True", "true")
 
@@ -114,6 +121,8 @@ class _Planner:
 
     def _small(self, knob: Knob, name: str, declared: str | None) -> str | None:
         value = small(name, declared)
+        if name.upper() == "VAL_LOSS_EVERY" and self._guarded:
+            return "0"
         if value is not None and knob.kind == "int" and not value.lstrip("-").isdecimal():
             return None
         return value

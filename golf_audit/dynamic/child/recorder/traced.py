@@ -72,21 +72,16 @@ class Traced(np.ndarray[Any, Any]):
         return merged
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        result = function(*_plain(args), **_plain(options))
-        if function in _MOVES and _any_ids(args):
+        if function in _MOVES:
+            result = function(*_plain(args), **_plain(options))
+            if not _any_ids(args):
+                return result
             ids = function(*_as_ids(args), **{k: v for k, v in options.items() if k != "dtype"})
             return traced(result, ids)
         if function in (np.sum, np.mean) and _ids(args[0]) is not None:
             axis = options.get("axis", args[1] if len(args) > 1 else None)
-            ids = _ids(args[0])
-            assert ids is not None
-            axes = (
-                None
-                if axis is None
-                else tuple(a % ids.ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
-            )
-            return traced(result, Followed.ledger.summed(ids, axes))
-        return result
+            return _summing(args[0], function(*_plain(args), **_plain(options)), axis)
+        return super().__array_function__(function, types, args, options)  # its ufuncs come back here
 
     def __getitem__(self, key: Any) -> Any:
         result = _plain(self)[key]

@@ -20,6 +20,7 @@ from golf_audit.dynamic.child.shims import (
     parallel,
     precision,
     programs,
+    scans,
     small,
     tritonmodule,
 )
@@ -35,6 +36,7 @@ ALWAYS = (
     attention,
     hub,
     tritonmodule,
+    scans,
     small,
 )
 """Installed on every device."""

@@ -10,6 +10,21 @@ from torch import nn
 
 from golf_audit.dynamic.child.context import Context, Quiet, module, replace
 
+LIMITS = {"cache_size_limit": 8, "recompile_limit": 8, "accumulated_cache_size_limit": 256}
+"""Settings that scripts read before they raise them."""
+
+
+class Knob(int):
+    """A setting that may be read as a number, changed, or hold further settings."""
+
+    def __new__(cls, name: str = "") -> Knob:
+        return super().__new__(cls, 0)
+
+    def __getattr__(self, name: str) -> Knob:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Knob(name)
+
 
 def compiled(model: Any = None, **options: Any) -> Any:
     """torch.compile: the function or module itself; as a decorator with options, the function."""
@@ -59,11 +74,11 @@ def _dynamo() -> None:
     ):
         setattr(dynamo, name, Quiet(name))
     dynamo.optimize = lambda *args, **kwargs: _first
-    dynamo.config = module("torch._dynamo.config", **{"__getattr__": Quiet})
+    dynamo.config = module("torch._dynamo.config", **LIMITS, **{"__getattr__": Knob})
     for name in ("utils", "eval_frame", "external_utils", "backends", "comptime"):
         module(f"torch._dynamo.{name}", **{"__getattr__": Quiet})
     if "torch._inductor" not in sys.modules:
         inductor: Any = module("torch._inductor", **{"__getattr__": Quiet})
         inductor.__path__ = []
-        module("torch._inductor.config", **{"__getattr__": Quiet})
+        module("torch._inductor.config", **{"__getattr__": Knob})
         module("torch._inductor.utils", **{"__getattr__": Quiet})
