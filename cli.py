@@ -411,7 +411,12 @@ def rerun(
 
     def agree(page: str) -> bool:
         _write(page, None)
-        return not dry_run and (yes or click.confirm("run it?", err=True))
+        if dry_run or yes:
+            return yes and not dry_run
+        try:
+            return click.confirm("run it?", err=True)
+        except click.Abort:
+            return False
 
     def tell(line: str) -> None:
         click.echo(line, err=True)

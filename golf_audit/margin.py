@@ -61,8 +61,17 @@ class Pooled:
     """The claimed seeds and their reruns taken together, as organisers did for #1855."""
 
     sample: Sample
-    test: Welch | None
+    any_at_all: Welch | None
+    beyond_readme: Welch | None
     entries: tuple[int, ...]  # of the ledger
+
+    def says(self, test: Welch) -> str:
+        """The pooled figures of one of the two tests, naming the ledger's entries."""
+        entries = ", ".join(str(n) for n in self.entries)
+        return (
+            f"pooled with {len(self.entries)} reruns (ledger entries {entries}): {self.sample.mean:.5f} over "
+            f"{self.sample.n} runs, one-sided Welch p = {test.p:.4f}"
+        )
 
 
 def pooled(case: Case) -> Pooled | None:
@@ -72,7 +81,9 @@ def pooled(case: Case) -> Pooled | None:
     if not reruns or record is None or not values:
         return None
     both = sample([*values, *(run.bpb for run in reruns if run.bpb is not None)])
-    return Pooled(both, welch(both, record.sample), tuple(run.entry for run in reruns))
+    ratio = _loss_per_bpb(case)
+    beyond = None if ratio is None else welch(both, record.sample, README_NATS / ratio)
+    return Pooled(both, welch(both, record.sample), beyond, tuple(run.entry for run in reruns))
 
 
 def record_before(case: Case) -> Record | None:

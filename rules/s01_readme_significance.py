@@ -3,7 +3,8 @@
 Law    The README's own criterion. The leaderboard was built on a weaker one (S02, #1902), and few merged
        records meet this, so falling short never fails a submission.
 Look   The claimed seeds against the record of the day before: the step in bpb, nats per token and nats
-       per byte, and a one-sided Welch test that it exceeds 0.005 nats per token.
+       per byte, and a one-sided Welch test that it exceeds 0.005 nats per token. Reruns of a ledger, pooled
+       with the claimed seeds, are a note.
 Blind  The waiver for pure systems improvements; seeds that were chosen; whether the logs are true.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from golf_audit import specimen
 from golf_audit.law import README_SIGNIFICANCE
-from golf_audit.margin import margin, record_before
+from golf_audit.margin import margin, pooled, record_before
 from golf_audit.model import (
     Assessment,
     Certainty,
@@ -53,10 +54,20 @@ def check(case: Case) -> Assessment:
         Evidence(Kind.TABLE, f"{found.record.name}: {found.record.source}"),
     )
     enough = found.step.per_token is not None and found.step.per_token >= README_NATS
+    notes = _pooled(case)
     if enough and test is not None and test.p < README_P:
-        return Assessment(basis=evidence)
+        return Assessment(notes=notes, basis=evidence)
     change = found.advice("more seeds narrow the test; a smaller step is judged by the practice of S02")
-    return Assessment((Finding(says, Certainty.SHOWN, README_SIGNIFICANCE, evidence, change, PRECEDENTS),))
+    finding = Finding(says, Certainty.SHOWN, README_SIGNIFICANCE, evidence, change, PRECEDENTS)
+    return Assessment((finding,), notes=notes)
+
+
+def _pooled(case: Case) -> tuple[Evidence, ...]:
+    """The same test with the reruns of a ledger pooled into the claimed seeds: a note."""
+    found = pooled(case)
+    if found is None or found.beyond_readme is None:
+        return ()
+    return (Evidence(Kind.RUN, found.says(found.beyond_readme)),)
 
 
 def _seeds(*scores: float) -> dict[str, str]:

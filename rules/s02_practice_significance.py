@@ -80,14 +80,9 @@ def check(case: Case) -> Assessment:
 def _pooled(case: Case) -> tuple[Evidence, ...]:
     """The same test with the reruns of a ledger pooled into the claimed seeds; organisers may ask for it."""
     found = pooled(case)
-    if found is None or found.test is None:
+    if found is None or found.any_at_all is None:
         return ()
-    entries = ", ".join(str(n) for n in found.entries)
-    says = (
-        f"pooled with {len(found.entries)} reruns (ledger entries {entries}): {found.sample.mean:.5f} over "
-        f"{found.sample.n} runs, one-sided Welch p = {found.test.p:.3f}"
-    )
-    return (Evidence(Kind.RUN, says),)
+    return (Evidence(Kind.RUN, found.says(found.any_at_all)),)
 
 
 def _seeds(*scores: float) -> dict[str, str]:

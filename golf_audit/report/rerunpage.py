@@ -11,7 +11,7 @@ from golf_audit.report.escape import terminal
 from golf_audit.rerun.local import Progress
 from golf_audit.rerun.plan import Plan
 
-MEASURED = ("S03", "A03", "A04", "B04")
+MEASURED = ("S03", "A03", "A04", "B04", "S01", "S02")
 """The rules that a ledger of reruns speaks to, the decisive one first."""
 
 
@@ -103,7 +103,8 @@ def _ruling_lines(ruling: Ruling) -> Iterator[str]:
         yield from (f"  {row}" for row in _rows(ruling.assessment))
     elif ruling.verdict is not Verdict.NOT_APPLICABLE:
         yield f"{ruling.rule.id} {ruling.verdict.value}: {ruling.reason}"
-        yield from (f"  {e.says}" for e in ruling.assessment.basis if "ledger entry" in e.says)
+        facts = (*ruling.assessment.basis, *ruling.assessment.notes)
+        yield from (f"  {fact.says}" for fact in facts if "ledger entr" in fact.says)
     if ruling.verdict is Verdict.FAIL and ruling.rule.severity is Severity.DISQUALIFYING:
         yield from (f"  law: {cite.source}: {cite.says}" for cite in ruling.rule.cites)
 

@@ -82,6 +82,8 @@ def rerun_submission(
         return Result(terminal(str(error)) + "\n", ALTERED)
     except AuditError as error:
         raise CouldNotRun(str(error)) from error
+    except KeyboardInterrupt:
+        raise CouldNotRun(f"stopped by hand; what was measured is in {request.ledger}") from None
     return judged(case, request.ledger)
 
 

@@ -13,6 +13,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,7 @@ def _one(
     seed, base = spec.seed, place.ledger.parent
     start = book.append("start", start_body(entry.n, where.n, seed, attempts(book.read(), seed) + 1))
     log = place.logs / f"seed{seed}-entry{start.n}.log"
+    make_way(log)
     told.say(f"seed {seed}: started (ledger entry {start.n})")
     follow = Follower(seed, log, told)
     with running(place.logs, start.n):
@@ -119,6 +121,12 @@ def _one(
             raise
         end = book.append("end", end_body(ended, start.n, seed, log, base, tag, where.n))
     told.say(f"seed {seed}: {outcome(end)} (ledger entry {end.n})")
+
+
+def make_way(path: Path) -> None:
+    """Move away what an earlier ledger of the same name left there; nothing of it is lost."""
+    if os.path.lexists(path):
+        path.rename(path.with_name(f"{path.name}.{time.time_ns()}.old"))
 
 
 def attempts(known: Ledger, seed: int) -> int:

@@ -29,6 +29,7 @@ from golf_audit.rerun.local import (
     Told,
     attempts,
     check_readable,
+    make_way,
     mark_broken,
     outcome,
     prepare,
@@ -127,6 +128,7 @@ def _submit_all(
         start = book.append("start", start_body(entry.n, where.n, seed, attempts(book.read(), seed) + 1, JOB))
         locks.enter_context(running(place.logs, start.n))
         folder = _folder(place, start.n)
+        make_way(folder)
         folder.mkdir()
         spec = spec_of(plan, seed, program, place.data, packages, sandbox=place.sandbox)
         (folder / SPEC).write_text(spec.to_json(), encoding="utf-8")
@@ -226,6 +228,7 @@ def _notice_restart(one: Followed, book: LedgerFile, place: Place, plan: Plan, t
     start = book.append("start", again)
     one.locks.enter_context(running(place.logs, start.n))
     link = _folder(place, start.n)
+    make_way(link)
     link.symlink_to(one.folder.name)
     told.say(f"seed {seed}: Slurm requeued job {one.job} (ledger entry {start.n})")
     one.start, one.restarts = start, begun[0]

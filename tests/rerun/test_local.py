@@ -213,6 +213,35 @@ def test_a_killed_rerun_is_marked_and_goes_on(bench: Bench) -> None:
     assert first["start"] == 2 and first["log"]["bytes"] > 0, "what it had written is kept"
 
 
+def test_stopping_by_hand_ends_the_run_and_says_so(bench: Bench) -> None:
+    submission = folder(bench.at, settings="SECONDS=600")
+    command = [sys.executable, "-m", "golf_audit", "rerun", str(submission), "--seeds", "42", "--yes"]
+    process = subprocess.Popen(
+        [*command, "--ledger", str(bench.ledger), "--data", str(bench.data)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = bench.at / "runs-logs" / "seed42-entry2.log"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (log.exists() and log.stat().st_size):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 4 and "stopped by hand" in said and "Traceback" not in said
+    assert bench.endings == ["interrupted"]
+
+
+def test_logs_of_an_earlier_ledger_of_the_same_name_are_kept(bench: Bench) -> None:
+    submission = folder(bench.at)
+    bench.rerun(submission, "--seeds", "42")
+    bench.ledger.unlink()
+    bench.rerun(submission, "--seeds", "42")
+    assert bench.endings == ["finished"] and not bench.book.problems
+    assert len(list((bench.at / "runs-logs").glob("seed42-entry2.log*"))) == 2
+
+
 def test_a_seed_that_another_process_runs_is_left_to_it(bench: Bench) -> None:
     submission = folder(bench.at, settings="SECONDS=8")
     command = [sys.executable, "-m", "golf_audit", "rerun", str(submission), "--seeds", "42", "--yes"]

@@ -197,10 +197,11 @@ def test_check_takes_a_ledger(record: Path, tmp_path: Path) -> None:
 def test_reruns_are_pooled_into_the_organisers_test_as_a_note(record: Path, tmp_path: Path) -> None:
     book = ledger_of(tmp_path / "l.jsonl", record, CLOSE)
     day = dt.date(2026, 5, 1)
-    found = ruling("S02", record, book.path, day)
-    said = "\n".join(note.says for note in found.assessment.notes)
-    assert "pooled with 3 reruns (ledger entries 3, 5, 7): 1.2" in said and "over 6 runs" in said
-    assert found.verdict is ruling("S02", record, None, day).verdict
+    for rule in ("S01", "S02"):
+        found = ruling(rule, record, book.path, day)
+        said = "\n".join(note.says for note in found.assessment.notes)
+        assert "pooled with 3 reruns (ledger entries 3, 5, 7): 1.2" in said and "over 6 runs" in said
+        assert found.verdict is ruling(rule, record, None, day).verdict
 
 
 def without(text: str, *words: str) -> str:
