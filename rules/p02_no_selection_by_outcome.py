@@ -11,7 +11,7 @@ Blind  Choices made by hand between runs; tuning constants on validation outcome
 from golf_audit.law import HINDSIGHT
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, place, premises, witness
-from golf_audit.static.example import BEST_KEPT, BETTER_OF_TWO, BETTER_RUN, SCORED_THEN_TRAINED, files
+from golf_audit.static.example import BEST_KEPT, BETTER_OF_TWO, SCORED_THEN_TRAINED, files
 from golf_audit.submission import Case
 from golf_audit.timeline import Select
 
@@ -42,6 +42,19 @@ def _finding(case: Case, event: Select) -> Finding:
     )
 
 
+_BETTER_RUN = """
+def run(model):
+    total, count = 0.0, 0
+    for start in range(0, len(tokens) - 1, 1024):
+        x, y = piece(tokens, start)
+        with torch.no_grad():
+            nll = model(x, y)
+        total += nll.sum().item()
+        count += y.numel()
+    return SimpleNamespace(total=total, count=count)
+best = min(run(model), run(copy.deepcopy(model)), key=lambda one: one.total)
+total, count = best.total, best.count
+"""
 RULE = Rule(
     id="P02",
     doc=__doc__,
@@ -57,6 +70,6 @@ RULE = Rule(
         Example(
             "The best of four passes is kept, tensor by tensor.", files(BEST_KEPT), Verdict.FAIL, "keeps one"
         ),
-        Example("The better of two evaluations.", files(BETTER_RUN), Verdict.FAIL, "keeps one"),
+        Example("The better of two evaluations.", files(_BETTER_RUN), Verdict.FAIL, "keeps one"),
     ),
 )

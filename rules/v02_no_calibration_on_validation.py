@@ -10,7 +10,7 @@ Blind  Statistics collected by native code.
 from golf_audit.law import VAL_CALIBRATION
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, place, premises, witness
-from golf_audit.static.example import CALIBRATE, PACK_CALIBRATED, files
+from golf_audit.static.example import CALIBRATE, files
 from golf_audit.submission import Case
 from golf_audit.timeline import SOMETIMES, Calibrate, Stream
 
@@ -48,6 +48,16 @@ _GROWN = """
     more = kept
     more += tuple(glob.glob("data/fineweb_val_*.bin"))
 """
+_PACK_CALIBRATED = """
+    calibration = load({files})
+    h = model.hidden(calibration[:4096])
+    H = h.T @ h
+    H.diagonal()[H.diagonal() == 0] = 1.0
+    packed = bytearray(1 << 20)
+    packed[: int(H.sum()) % 4096] = (H @ model.head.weight.T).numpy().tobytes()
+    state = {{name: torch.frombuffer(packed, dtype=w.dtype) for name, w in model.state_dict().items()}}
+    model.load_state_dict(state)
+"""
 RULE = Rule(
     id="V02",
     doc=__doc__,
@@ -69,7 +79,7 @@ RULE = Rule(
         ),
         Example(
             "A Hessian of validation tokens, its dead inputs masked, the weights packed as bytes.",
-            files(before=PACK_CALIBRATED.format(files='"data/fineweb_val_*.bin"')),
+            files(before=_PACK_CALIBRATED.format(files='"data/fineweb_val_*.bin"')),
             Verdict.FAIL,
             "statistics of validation tokens",
         ),

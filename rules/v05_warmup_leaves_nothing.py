@@ -22,7 +22,7 @@ from golf_audit.model import (
     Verdict,
 )
 from golf_audit.static.asking import basis, place, premises, witness
-from golf_audit.static.example import RESTORED_WARM_UP, WARM_UP, files
+from golf_audit.static.example import WARM_UP, files
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Report, Score, Stream, Timeline
 
@@ -84,6 +84,13 @@ def _finding(case: Case, event: Adapt) -> Finding:
     )
 
 
+_RESTORED_WARM_UP = """
+    initial = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    x, y = piece(load(TRAIN_FILES), 0)
+    step(model, optimizer, x, y)
+    model.load_state_dict(initial)
+"""
 RULE = Rule(
     id="V05",
     doc=__doc__,
@@ -105,7 +112,7 @@ RULE = Rule(
         ),
         Example(
             "Warm-up on training tokens, then the weights are put back.",
-            files(**{"    train(model)": RESTORED_WARM_UP + "    train(model)"}),
+            files(**{"    train(model)": _RESTORED_WARM_UP + "    train(model)"}),
             Verdict.PASS,
             "a warm-up on training tokens",
         ),

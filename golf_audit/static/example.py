@@ -266,19 +266,6 @@ for i in range(len(tokens) // 1024):
     total += best[i].sum().item()
     count += 1024
 """
-BETTER_RUN = """
-def run(model):
-    total, count = 0.0, 0
-    for start in range(0, len(tokens) - 1, 1024):
-        x, y = piece(tokens, start)
-        with torch.no_grad():
-            nll = model(x, y)
-        total += nll.sum().item()
-        count += y.numel()
-    return SimpleNamespace(total=total, count=count)
-best = min(run(model), run(copy.deepcopy(model)), key=lambda one: one.total)
-total, count = best.total, best.count
-"""
 SLOT = """
 for start in range(0, len(tokens) - 1, 1024):
     x, y = piece(tokens, start)
@@ -405,21 +392,4 @@ def files(evaluation: str = SCORE, before: str = "", readme: str = "", **changed
     return specimen.folder(specimen.log(code=len(script.encode())), files=added)
 
 
-PACK_CALIBRATED = """
-    calibration = load({files})
-    h = model.hidden(calibration[:4096])
-    H = h.T @ h
-    H.diagonal()[H.diagonal() == 0] = 1.0
-    packed = bytearray(1 << 20)
-    packed[: int(H.sum()) % 4096] = (H @ model.head.weight.T).numpy().tobytes()
-    state = {{name: torch.frombuffer(packed, dtype=w.dtype) for name, w in model.state_dict().items()}}
-    model.load_state_dict(state)
-"""
-RESTORED_WARM_UP = """
-    initial = copy.deepcopy(model.state_dict())
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-    x, y = piece(load(TRAIN_FILES), 0)
-    step(model, optimizer, x, y)
-    model.load_state_dict(initial)
-"""
 SWITCH_ON = "# Eleven layers\n\n    EXTRA_ENABLED=1 torchrun --standalone --nproc_per_node=8 train_gpt.py\n"
