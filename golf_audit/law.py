@@ -222,6 +222,10 @@ TRAIN_AT_EVAL = _readme(
     "What are the restrictions on evaluation?",
     "no training data during evaluation unless its bits are paid for in the artifact",
 )
+CAUSAL = _readme(
+    "Submission Process",
+    "val_bpb compresses the validation stream: a token is predicted from those before it",
+)
 COMPUTED = _readme("What are the restrictions on evaluation?", "the score is computed on the validation set")
 WARM_UP_UNRULED = Cite(
     Authority.PRACTICE,

@@ -149,6 +149,7 @@ class Score(Event):
     smoothed: bool = False  # the mixture has the form (count + c * p) / (total + c)
     bytewise: bool = False  # the mixture is over bytes: the token's probability was divided among its bytes
     table: frozenset[int] = frozenset()  # ids of Adapt events on lookup tables that were mixed in
+    ahead: int | None = None  # tokens from the input at its place to the target; None: not told
     by_document: bool = False  # positions found from the tokens (a document's beginning) entered it
     order: frozenset[int] = frozenset()  # ids of Reorder events that the targets were taken by
     renewed: frozenset[tuple[str, int, int]] = frozenset()  # parameters that a round of a loop started anew
@@ -202,6 +203,13 @@ class Mix(Event):
     cannot be told whether one of its factors is a mask."""
 
     masked: bool | None
+
+
+@dataclass(frozen=True)
+class Attend(Event):
+    """The attention of `model` sees later tokens: no mask and no causal flag stands in any of its calls."""
+
+    model: str
 
 
 @dataclass(frozen=True)

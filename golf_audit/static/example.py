@@ -330,6 +330,17 @@ _MIXED = """        e = self.emb(x)
 _GATE = {"        self.head = nn": "        self.gate = nn.Linear(512, 1)\n        self.head = nn"}
 SMEAR_PLAIN = {**_GATE, _HIDDEN: _MIXED.format(mask="")}
 SMEAR_MASKED = {**_GATE, _HIDDEN: _MIXED.format(mask=" * (x != 1).unsqueeze(-1)")}
+ATTENTION = {
+    _HIDDEN: """        h = self.emb(x)
+        q, k, v = self.q(h), self.k(h), self.v(h)
+        return F.rms_norm(h + F.scaled_dot_product_attention(q, k, v, is_causal=True), (512,))
+""",
+    "        self.head = nn": """        self.q = nn.Linear(512, 512)
+        self.k = nn.Linear(512, 512)
+        self.v = nn.Linear(512, 512)
+        self.head = nn""",
+}
+UNSHIFTED = {"return chunk[:-1].unsqueeze(0), chunk[1:].unsqueeze(0)": "return chunk[None], chunk[None]"}
 CALIBRATE = """
     calibration = load({files})
     scale = model.hidden(calibration[:4096]).abs().amax()

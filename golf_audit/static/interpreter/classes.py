@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from golf_audit.static.attention import open_attention
 from golf_audit.static.interpreter.calls import names_loss
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING, Frame
@@ -108,6 +109,8 @@ class Classes(Machine):
 
     def call_object(self, obj: Obj, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         """Call an instance: a module's forward, or __call__."""
+        if obj.kind == "module":
+            self._attends(obj, node)
         if isinstance(obj.cls, Cls):
             name = "forward" if obj.kind == "module" else "__call__"
             fn = obj.attrs.get("forward") if name == "forward" else None
@@ -133,6 +136,22 @@ class Classes(Machine):
             [self.taint(obj), *(self.taint(a) for a in args), *(self.taint(v) for v in keywords.values())]
         )
         return Unk(facts, "logits")
+
+    def _attends(self, obj: Obj, node: ast.AST) -> None:
+        """Tell of a model whose attention, in all of its parts, is open."""
+        if obj.root is None:
+            return
+        root = obj.root.find()
+        held = (f.receiver for f in self.frames if isinstance(f.receiver, Obj))
+        top = next((m for m in held if m.root is not None and m.root.find() is root), obj)
+        if ("attends", id(top)) in self._made:
+            return
+        self._made[("attends", id(top))] = 0
+        classes = [m.cls for m in (top, *self.kinds_of_modules(top)) if isinstance(m.cls, Cls)]
+        found = open_attention([a.node for cls in classes for a in cls.attrs.values() if isinstance(a, Fn)])
+        if found is not None:
+            here = all(cls.unit is self.frame.unit for cls in classes)
+            self.attend(found if here else node, root.name)
 
     def run_hooks(self, obj: Obj, args: list[Value], node: ast.AST) -> None:
         """Forward hooks see the inputs and outputs of the module."""

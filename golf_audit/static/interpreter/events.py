@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from golf_audit.static.interpreter.positions import Positions, consults
+from golf_audit.static.interpreter.positions import Positions, ahead, consults
 from golf_audit.static.places import At
 from golf_audit.static.regions import region_of, split_live
 from golf_audit.static.values import (
@@ -33,6 +33,7 @@ from golf_audit.static.values import (
 )
 from golf_audit.timeline import (
     Adapt,
+    Attend,
     Calibrate,
     Event,
     Fetch,
@@ -102,6 +103,7 @@ class Events(Positions):
                 state=state,
                 table=tables,
                 order=order,
+                ahead=ahead(logits, gold),
                 by_document=any(isinstance(a, Doc) for a in logits | targets),
                 renewed=self._renewed(logits),
                 consults_target=consults(gold, logits) if tables else False,
@@ -174,6 +176,14 @@ class Events(Positions):
         key = ("mix", id(node), masked, tuple(id(call) for _, _, call in self.path))
         if key not in self._made:
             event = Mix(**self._common(node), masked=masked)
+            self.events.append(event)
+            self._made[key] = event.id
+
+    def attend(self, node: ast.AST, model: str) -> None:
+        """A model whose attention is open is called (told once per model)."""
+        key = ("attend", model)
+        if key not in self._made:
+            event = Attend(**self._common(node), model=model)
             self.events.append(event)
             self._made[key] = event.id
 

@@ -120,6 +120,10 @@ class Machine(Joins):
     def attribute(self, value: Value, name: str, node: ast.AST) -> Value:
         raise NotImplementedError
 
+    @staticmethod
+    def kinds_of_modules(obj: Obj) -> list[Value]:
+        raise NotImplementedError
+
     def permuted(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         raise NotImplementedError
 

@@ -139,7 +139,7 @@ class Objects(Machine):
         if name in ("named_parameters", "named_buffers"):
             return Lst(None, (Unk(parts=(NONE,)), parameter))
         if name in ("modules", "children"):
-            return Lst([*self._kinds_of_modules(obj), Obj(Lib("torch.nn.Module"), "module", obj.root)])
+            return Lst([*self.kinds_of_modules(obj), Obj(Lib("torch.nn.Module"), "module", obj.root)])
         if name in ("named_modules", "named_children"):
             return Lst(None, (Unk(parts=(NONE,)), Obj(Lib("torch.nn.Module"), "module", obj.root)))
         if name == "state_dict":
@@ -187,7 +187,7 @@ class Objects(Machine):
         return self.opaque(obj, args, keywords, node)
 
     @staticmethod
-    def _kinds_of_modules(obj: Obj) -> list[Value]:
+    def kinds_of_modules(obj: Obj) -> list[Value]:
         """One module for each class of the submission among the parts of a module."""
         found: dict[int, Obj] = {}
         waiting: list[Value] = list(obj.attrs.values())

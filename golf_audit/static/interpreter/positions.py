@@ -27,6 +27,7 @@ where clamp clamp_ clip minimum maximum fmin fmax isfinite nan_to_num masked_fil
 add sub mul div true_divide multiply subtract bitwise_and bitwise_xor bitwise_or remainder fmod
 from_numpy tensor as_tensor asarray array ascontiguousarray int float bool float_power
 float16 float32 float64 int16 int32 int64 uint8 uint16 uint32 uint64
+embedding linear rms_norm layer_norm relu gelu silu dropout softmax log_softmax scaled_dot_product_attention
 logical_and logical_or logical_not eq ne gt lt ge le sum mean max amax
 """
 ELEMENTWISE = frozenset(_ALIGNED.split())
@@ -164,6 +165,18 @@ def consults(gold_side: Taint, other_side: Taint) -> bool | None:
         return True
     comparable = golds and keys and {f.terms for f in keys} <= {f.terms for f in golds}
     return False if comparable else None
+
+
+def ahead(logits: Taint, gold: Taint) -> int | None:
+    """How far the target stands after the input of the model at its place; None where that is not told."""
+    inputs = {a.form for a in logits if isinstance(a, At) and a.role == "token"}
+    targets = {a.form for a in gold if isinstance(a, At)}
+    rows = {f.terms for f in inputs}
+    if not rows or rows != {f.terms for f in targets} or not len(inputs) == len(rows) == len(targets):
+        return None
+    at = {f.terms: f.const for f in inputs}
+    apart = {f.const - at[f.terms] for f in targets}
+    return apart.pop() if len(apart) == 1 else None
 
 
 def _numeric(value: Value) -> bool:
