@@ -113,7 +113,9 @@ class _Trace:
             stand_ins=_each(f"{m.name}: {m.detail}" if m.detail else m.name for m in baseline.of(Shim)),
             reads=_each(f"{m.stream}: {m.path}" for m in baseline.of(Read)),
             network=_each(self._plain(m.what) for m in baseline.of(Network)),
-            programs=_each(self._plain(" ".join(m.argv)) for m in baseline.of(Subprocess)),
+            programs=_each(
+                self._plain(" ".join(m.argv)) for m in baseline.of(Subprocess) if not _our_parser(m)
+            ),
         )
 
     def _probes(self, baseline: RunResult) -> list[Outcome]:
@@ -180,6 +182,11 @@ class _Trace:
             text = text.replace(f"{folder}/", f"{name}/" if name else "").replace(folder, name or ".")
         text = text.replace(f"{self._folder}/", "").replace(sys.executable, "python")
         return text.replace(sys.prefix, "")[:_TEXT]
+
+
+def _our_parser(message: Subprocess) -> bool:
+    """The worker in which the child's own parser rewrites newer syntax; the submission did not start it."""
+    return message.argv[1:4] == ("-I", "-X", "utf8") and "golf_audit.parsing.worker" in message.argv[-1]
 
 
 def claimed_result(submission: Submission, results: Sequence[Result]) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from golf_audit.joining.seen import Seen, Violation, seen
 from golf_audit.joining.settle import obstacles
 from golf_audit.model import Assessment, Certainty, Cite, Evidence, Finding, Kind, Precedent, Unmet
+from golf_audit.observation import Observation
 from golf_audit.submission import Case
 
 FULL = "golf-audit trace FOLDER --probes full"
@@ -27,7 +28,7 @@ def joined(
     if run.violations:
         return _violated(read, run, law, to_change, precedents)
     if not run.clean:
-        return _silent(read, run)
+        return _silent(case.observation, read, run)
     if any(f.certainty is Certainty.SHOWN or f.proof for f in read.findings):
         return _contradicted(read, run)
     return _clean(case, read, run)
@@ -48,11 +49,12 @@ def _finding(violation: Violation, law: Cite, to_change: str, precedents: tuple[
     return Finding(violation.says, certainty, law, violation.evidence, to_change, precedents)
 
 
-def _silent(read: Assessment, run: Seen) -> Assessment:
+def _silent(observation: Observation, read: Assessment, run: Seen) -> Assessment:
     """The run does not speak: what was read stays, and a rule that waited for it says why."""
     if any(u.awaits is not None for u in read.unmet):
+        supply = FULL if observation.probes != "full" else ""
         says = run.missing or tuple(e.says for e in run.notes) or ("no probe of this trace asks it",)
-        return replace(read, unmet=tuple(Unmet(s, FULL) for s in says), notes=(*read.notes, *run.notes))
+        return replace(read, unmet=tuple(Unmet(s, supply) for s in says), notes=(*read.notes, *run.notes))
     if read.unmet or read.findings:
         missing = tuple(Evidence(Kind.TRACE, says) for says in run.missing)
         return replace(read, notes=(*read.notes, *run.notes, *missing))
