@@ -28,6 +28,7 @@ class Hyperparameters:
     ttt_epochs = int(os.environ.get("TTT_EPOCHS", 10))
     ttt_lr = float(os.environ.get("TTT_LR", 0.1))
     model_dim = 512
+    other = "data/datasets/fineweb10B_sp10240_casefold", "fineweb_10240_casefold_bpe.model"
 """
 README = "```bash\nTTT_ENABLED=1 TTT_LR=0.002 torchrun --nproc_per_node=8 train_gpt.py\n```\n"
 
@@ -105,6 +106,8 @@ def test_the_folder_holds_shards_under_the_usual_names(tmp_path: Path) -> None:
     plain = made.data / "datasets/fineweb10B_sp1024"
     assert len(list(plain.glob("fineweb_train_*.bin"))) == 2
     assert [p.name for p in plain.glob("fineweb_val_*.bin")] == ["fineweb_val_000000.bin"]
+    assert (made.data / "datasets/fineweb10B_sp10240_casefold/fineweb_val_000000.bin").exists()
+    assert (made.data / "tokenizers/fineweb_10240_casefold_bpe.model").exists()  # both named in the script
     caseops = made.data / "datasets/caseops"
     tokens, counts = (shard(caseops / f"fineweb_val_{n}000000.bin") for n in ("", "bytes_"))
     assert len(tokens) == len(counts)

@@ -54,7 +54,7 @@ def build(
     change: Perturbation | None = None,
     *,
     train: bool = True,
-    vocabularies: Iterable[int] = (),
+    names: Iterable[str] = (),
 ) -> Folder:
     """Write the miniature into an empty folder; `train=False` leaves the training shards out."""
     shape = shape or Shape()
@@ -73,7 +73,8 @@ def build(
     )
     (folder / "tokenizers").mkdir()
     (folder / MODEL).write_bytes(tokenizer(shape.vocab, cache).read_bytes())
-    _usual_names(folder, {1024, 2048, 4096, 8192, shape.vocab, *vocabularies})
+    _usual_names(folder, {1024, 2048, 4096, 8192, shape.vocab})
+    _other_names(folder, names)
     return Folder(folder, tuple(stream), shape.vocab)
 
 
@@ -94,7 +95,18 @@ def _usual_names(folder: Path, vocabularies: Iterable[int]) -> None:
     _link(folder, f"tokenizers/{_CASEOPS_MODEL}", MODEL)
 
 
+def _other_names(folder: Path, names: Iterable[str]) -> None:
+    """Links for names that a script spells out: the data of "caps" names has a byte sidecar."""
+    for name in names:
+        if name.endswith(".model"):
+            _link(folder, f"tokenizers/{name}", MODEL)
+        else:
+            _link(folder, f"datasets/{name}", CASEOPS if "caps" in name else PLAIN)
+
+
 def _link(folder: Path, name: str, target: str) -> None:
     path = folder / name
+    if path.exists() or path.is_symlink():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(os.path.relpath(folder / target, path.parent))

@@ -105,7 +105,7 @@ def _build(data: Path, cache: Path, shape: Shape, settings: Plan, variation: Var
             shape,
             variation.perturbation,
             train="train" not in variation.without,
-            vocabularies=settings.vocabularies,
+            names=settings.names,
         )
     except ValueError as error:
         raise NoMiniature(str(error)) from None

@@ -29,6 +29,8 @@ _VAL_BYTES = re.compile(r"VAL_BYTES?_(?:FILES|PATTERN|GLOB)")
 _PLACE = re.compile(r"\w*(?:_DIR|_PATH|_FILES?|LOGFILE|_ROOT|_URL|_REPO(?:_ID)?|_CACHE)")
 _NEEDS_ARTIFACT = re.compile(r"\w*EVAL_ONLY|QUANTI[SZ]E_ONLY|SKIP_TRAIN\w*|LOAD_CHECKPOINT\w*|RESUME\w*")
 """Switches of a run that begins with an artifact of an earlier one: the miniature has none, so it trains."""
+_FILES = re.compile(r"fineweb10B_\w{1,60}|fineweb_\w{1,60}\.model")
+_MOST_NAMES = 40
 _RUN = re.compile(r"RUN_?(?:ID|NAME)")
 _HOLDER = re.compile(r"hyper|config|args|param|settings", re.IGNORECASE)
 
@@ -44,7 +46,7 @@ class Plan:
     overrides: Mapping[str, Value] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
-    vocabularies: tuple[int, ...] = ()  # sizes that file names of the script mention
+    names: tuple[str, ...] = ()  # of data folders and tokenizers that the script spells out
 
 
 class _Planner:
@@ -78,16 +80,22 @@ class _Planner:
             overrides=overrides,
             notes=tuple(self.notes),
             problems=tuple(self.problems),
+            names=self._names(),
         )
+
+    def _texts(self) -> list[str]:
+        """Every text that a run executes."""
+        modules = (self.submission.sources.modules.get(path) for path in self.submission.sources.executed)
+        return [layer.text for module in modules if module is not None for layer in module.layers]
+
+    def _names(self) -> tuple[str, ...]:
+        """Names of data folders and tokenizers, as they are spelled out."""
+        found = {name for text in self._texts() for name in _FILES.findall(text)}
+        return tuple(sorted(found))[:_MOST_NAMES]
 
     def _launched(self) -> None:
         """What torchrun sets, for a script that cannot do without and never asks whether it is there."""
-        texts = [
-            layer.text
-            for path in self.submission.sources.executed
-            if (module := self.submission.sources.modules.get(path)) is not None
-            for layer in module.layers
-        ]
+        texts = self._texts()
         asked = any(_ASKED.search(text) for text in texts)
         if not asked and any(_DEMANDED.search(text) for text in texts):
             self.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}

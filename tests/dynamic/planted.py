@@ -1,0 +1,120 @@
+"""A small submission written for these tests (chunks are scored, then trained on), and faults to plant."""
+
+SCRIPT = """
+import glob, math, os
+import numpy as np
+import sentencepiece as spm
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+class Hyperparameters:
+    data_path = os.environ.get("DATA_PATH", "./data/datasets/fineweb10B_sp1024")
+    tokenizer_path = os.environ.get("TOKENIZER_PATH", "./data/tokenizers/fineweb_1024_bpe.model")
+    vocab_size = int(os.environ.get("VOCAB_SIZE", 1024))
+    model_dim = int(os.environ.get("MODEL_DIM", 512))
+    iterations = int(os.environ.get("ITERATIONS", 20000))
+    seq_len = int(os.environ.get("TRAIN_SEQ_LEN", 1024))
+    ttt_lr = float(os.environ.get("TTT_LR", 0.01))
+
+class GPT(nn.Module):
+    def __init__(self, h):
+        super().__init__()
+        self.emb = nn.Embedding(h.vocab_size, h.model_dim)
+        self.qkv = nn.Linear(h.model_dim, 3 * h.model_dim, bias=False)
+        self.head = nn.Linear(h.model_dim, h.vocab_size)
+    def forward(self, x):
+        e = self.emb(x)
+        q, k, v = (t[:, None] for t in self.qkv(e).chunk(3, -1))
+        a = F.scaled_dot_product_attention(q, k, v, is_causal=True)[:, 0]
+        return self.head(F.rms_norm(e + a, (e.shape[-1],)))
+
+def shard(path):
+    return torch.from_numpy(np.fromfile(path, dtype="<u2", offset=1024).astype(np.int64)).cuda()
+
+def batch(tokens, start, end, seq_len):
+    piece = tokens[start : end + 1]
+    return piece[:-1].reshape(-1, seq_len), piece[1:].reshape(-1, seq_len)
+
+def nll_of(model, x, y):
+    logits = model(x)
+    # LOGITS
+    return F.cross_entropy(logits.reshape(-1, logits.shape[-1]).float(), y.reshape(-1), reduction="none")
+
+def main():
+    h = Hyperparameters()
+    torch.manual_seed(1337)
+    sp = spm.SentencePieceProcessor(model_file=h.tokenizer_path)
+    width = torch.tensor([max(1, len(sp.id_to_piece(i))) for i in range(h.vocab_size)])
+    train = shard(sorted(glob.glob(h.data_path + "/fineweb_train_*.bin"))[0])
+    val = shard(sorted(glob.glob(h.data_path + "/fineweb_val_*.bin"))[0])
+    model = torch.compile(GPT(h).to("cuda").bfloat16())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, fused=True)
+    for step in range(h.iterations):
+        x, y = batch(train, step * 512, step * 512 + 512, h.seq_len)
+        nll_of(model, x, y).mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    sgd = torch.optim.SGD(model.parameters(), lr=h.ttt_lr)
+    usable = (val.numel() - 1) // h.seq_len * h.seq_len
+    total, count, size = 0.0, 0, 0.0
+    # BEFORE
+    for start in range(0, usable, 256):
+        x, y = batch(val, start, min(start + 256, usable), h.seq_len)
+        # FIRST
+        with torch.no_grad():
+            nll = nll_of(model, x, y)
+        # SCORED
+        total += nll.double().sum().item()
+        count += nll.numel()
+        size += width[y].sum().item()
+        nll_of(model, x, y).mean().backward()
+        sgd.step()
+        sgd.zero_grad()
+    loss = total / count
+    print(f"final_ttt_exact val_loss:{loss:.8f} val_bpb:{loss / math.log(2) * count / size:.8f}")
+
+if __name__ == "__main__":
+    main()
+"""
+
+FAULTS = {
+    "attention sees later tokens": ("is_causal=True", "is_causal=model_training(self)"),
+    "one token ahead": (
+        "    # LOGITS",
+        "    if not torch.is_grad_enabled():\n"
+        "        logits = logits + 0.01 * F.one_hot(y, logits.shape[-1]).float()",
+    ),
+    "trains before it scores": (
+        "        # FIRST",
+        "        nll_of(model, x, y).mean().backward(); sgd.step(); sgd.zero_grad()",
+    ),
+    "writes a gradient step by hand": (
+        "    # BEFORE",
+        "    x, y = batch(val, 0, 256, h.seq_len)\n"
+        "    for p, g in zip(model.parameters(), torch.autograd.grad(nll_of(model, x, y).mean(), "
+        "list(model.parameters()))):\n"
+        "        p.data.add_(g, alpha=-0.1)",
+    ),
+    "folds token counts of validation into a bias": (
+        "    # BEFORE",
+        "    counts = torch.bincount(val, minlength=h.vocab_size).float()\n"
+        "    model.head.bias.data.add_(0.1 * torch.log(counts + 1))",
+    ),
+    "prints less than it measured": ("nll.double().sum().item()", "0.97 * nll.double().sum().item()"),
+    "drops hard tokens": ("        # SCORED", "        nll = nll[nll < nll.median()]"),
+}
+
+
+def script(fault: str = "") -> str:
+    """The text, with one fault or none."""
+    if not fault:
+        return SCRIPT
+    old, new = FAULTS[fault]
+    assert SCRIPT.count(old) == 1, fault
+    text = SCRIPT.replace(old, new)
+    if "model_training" in new:
+        text = text.replace(
+            "class GPT", "def model_training(m):\n    return torch.is_grad_enabled()\n\nclass GPT"
+        )
+    return text

@@ -1,0 +1,115 @@
+"""Faults planted in an honest submission, run in miniature: each is seen, and the honest one is clean."""
+
+from __future__ import annotations
+
+import json
+from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+pytest.importorskip("torch")
+
+from golf_audit.dynamic.miniature import Shape, prepare
+from golf_audit.dynamic.probes import FULL, QUICK
+from golf_audit.dynamic.run import Way
+from golf_audit.dynamic.trace import Plan, trace
+from golf_audit.load import load_folder
+from golf_audit.observation import Observation, Result
+from tests.dynamic.planted import FAULTS, script
+
+pytestmark = pytest.mark.slow
+
+QUIET_LEAKS = [
+    "attention sees later tokens",
+    "one token ahead",
+    "folds token counts of validation into a bias",
+]
+SMALL = Shape(targets=1536, documents=8, train_tokens=8_000)
+
+
+@cache
+def observed(fault: str = "", *, full: bool = False) -> Observation:
+    with TemporaryDirectory() as name:
+        folder = Path(name) / "2026-04-20_Planted"
+        folder.mkdir()
+        (folder / "train_gpt.py").write_text(script(fault))
+        (folder / "submission.json").write_text(json.dumps({"val_bpb": 1.1}))
+        plan = Plan(
+            partial(prepare, shape=SMALL),
+            FULL if full else QUICK,
+            "full" if full else "quick",
+            way=Way(sandbox=False),
+        )
+        return trace(load_folder(folder), plan)
+
+
+def words(observation: Observation) -> dict[str, set[str]]:
+    """The words of each probe."""
+    found: dict[str, set[str]] = {}
+    for outcome in observation.outcomes:
+        found.setdefault(outcome.probe, set()).add(outcome.word.name)
+    return found
+
+
+def last(observation: Observation) -> Result:
+    assert observation.ending == "ok", observation.errors
+    return observation.results[-1]
+
+
+def test_the_honest_submission_is_clean_in_every_probe() -> None:
+    seen = observed(full=True)
+    result = last(seen)
+    assert result.attested
+    assert (result.rows, result.missing, result.repeated, result.late) == (1536, (), (), ())
+    assert words(seen) == {
+        "control": {"CLEAN"},
+        "order": {"CLEAN"},
+        "stream": {"CLEAN"},
+        "swap": {"CLEAN"},
+        "documents": {"NOTE"},
+        "normalisation": {"CLEAN"},
+        "prefix": {"CLEAN"},
+    }
+
+
+@pytest.mark.parametrize("fault", ["trains before it scores", "writes a gradient step by hand"])
+def test_learning_on_targets_before_their_score_is_late(fault: str) -> None:
+    assert last(observed(fault)).late
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["trains before it scores", *QUIET_LEAKS],
+)
+def test_influence_of_later_tokens_is_a_violation(fault: str) -> None:
+    assert "VIOLATION" in words(observed(fault))["order"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["attention sees later tokens", "one token ahead", "folds token counts of validation into a bias"],
+)
+def test_a_leak_without_a_gradient_is_not_late(fault: str) -> None:
+    """The ledger of gradients is blind to these: only the perturbation shows them."""
+    assert not last(observed(fault)).late
+
+
+def test_one_token_ahead_changes_the_row_of_the_first_changed_token_alone() -> None:
+    (order,) = [o for o in observed("one token ahead").outcomes if o.probe == "order"]
+    assert dict(order.figures)["rows changed"] == 1
+
+
+def test_a_number_that_is_not_the_mean_of_its_losses_is_not_attested() -> None:
+    assert not last(observed("prints less than it measured")).attested
+
+
+def test_dropped_targets_are_missing() -> None:
+    result = last(observed("drops hard tokens"))
+    assert result.attested
+    assert sum(end - first for first, end in result.missing) > 700
+
+
+def test_every_fault_has_a_test() -> None:
+    assert len(FAULTS) == 7
