@@ -168,10 +168,6 @@ FORWARDS = Cite(
     "a training and a test-time forward that differ make adaptation learn another model than is scored",
     dt.date(2026, 4, 23),
 )
-CAUSAL = _readme(
-    "Model Craft Challenge",
-    "evaluated by compression on the validation set: a token is coded from those before it",
-)
 LAST_EPOCH = _organiser(
     "#568 (2026-03-24), #677 (2026-03-27)",
     "the score of a later adaptation epoch is a score after training on the same tokens",

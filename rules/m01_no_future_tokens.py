@@ -9,6 +9,7 @@ Blind  Dependence below the comparison's tolerance. In reading: windows, hand-wr
        kernel attention, convolutions, state-space layers.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import CAUSAL
 from golf_audit.model import (
     Assessment,
@@ -34,6 +35,8 @@ PRECEDENTS = (
     Precedent(1106, "contested", "a masked diffusion model: it attends both ways and predicts no next token"),
 )
 
+TO_CHANGE = "let a prediction depend on the tokens before it alone (is_causal=True, shifted targets)"
+
 
 def check(case: Case) -> Assessment:
     timeline = case.submission.timeline
@@ -47,7 +50,7 @@ def check(case: Case) -> Assessment:
     elif not premises(case) and told == {0} and not attends:
         findings = (_unshifted(scores[0]),)
     unmet = Unmet("only a run of the submission shows it", "golf-audit trace FOLDER", Awaits.TRACE)
-    return Assessment(findings, (unmet,))
+    return joined(case, "M01", Assessment(findings, (unmet,)), CAUSAL, TO_CHANGE, PRECEDENTS)
 
 
 def _open(attend: Attend, score: Score) -> Finding:
@@ -57,7 +60,7 @@ def _open(attend: Attend, score: Score) -> Finding:
         Certainty.SHOWN,
         CAUSAL,
         (*witness("attention without mask or flag", attend), *witness("next tokens are scored here", score)),
-        "attend to earlier positions only: is_causal=True",
+        TO_CHANGE,
         PRECEDENTS,
     )
 

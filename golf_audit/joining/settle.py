@@ -14,7 +14,7 @@ from golf_audit.model import Where
 from golf_audit.observation import Observation, Word
 from golf_audit.static.predict import NO_PRINT, UNTRACED
 from golf_audit.submission import Case
-from golf_audit.timeline import SOMETIMES, Adapt, Event, Gap, Stream, Timeline
+from golf_audit.timeline import SOMETIMES, Adapt, Event, Gap, Score, Stream, Timeline
 
 HOOK_FREE = "prefix"
 """Probes of this name compute prefix losses from printed numbers alone."""
@@ -57,20 +57,36 @@ def _sentence(case: Case, reason: str, where: Where | None) -> str:
 
 
 def untaken(timeline: Timeline, observation: Observation) -> Iterator[str]:
-    """Branches of unknown side with scores or adaptations behind the number that the run never entered."""
-    places = {(e.where.file, e.where.layer, e.where.line) for e in observation.timeline.events}
-    places |= {
-        (call.where.file, call.where.layer, call.where.line)
-        for event in observation.timeline.events
-        for call in event.path
-    }
+    """Branches of unknown side with scores or adaptations behind the number that the run never entered.
+
+    Entered means: seen to score, or to adapt on validation tokens, at a line that no other way leads to."""
+    seen = set(_places(observation.timeline))
+    elsewhere = {_place(e) for e in behind_number(timeline) if not _unknown(e)}
     for event in behind_number(timeline):
-        unknown = [c for c in event.conditions if not c.startswith(SOMETIMES) and not _resolved(c)]
-        if not unknown:
-            continue
-        where = event.where
-        if (where.file, where.layer, where.line) not in places:
-            yield f"the branch `{unknown[-1]}` (line {where.line}) was not seen to be taken in the run"
+        unknown = _unknown(event)
+        if unknown and (_place(event) in elsewhere or _place(event) not in seen):
+            yield f"the branch `{unknown[-1]}` (line {event.where.line}) was not seen to be taken in the run"
+
+
+def _unknown(event: Event) -> list[str]:
+    """The tests around an event whose side reading does not know."""
+    return [c for c in event.conditions if not c.startswith(SOMETIMES) and not _resolved(c)]
+
+
+Place = tuple[type, str, int, int | None]
+
+
+def _place(event: Event, where: Where | None = None) -> Place:
+    at = where or event.where
+    return type(event), at.file, at.layer, at.line
+
+
+def _places(timeline: Timeline) -> Iterator[Place]:
+    """Where a run scored, and where it adapted on validation tokens: the loss and the step."""
+    for event in timeline.events:
+        if isinstance(event, Score) or (isinstance(event, Adapt) and event.region.stream is Stream.VAL):
+            yield _place(event)
+            yield from (_place(event, call.where) for call in event.path)
 
 
 def behind_number(timeline: Timeline) -> Iterator[Event]:

@@ -188,12 +188,29 @@ def test_a_branch_that_was_taken_is_covered_by_the_run() -> None:
     """The same submission where the miniature entered the branch and nothing leaked: settled."""
     made = submission(files(before=GUARDED))
     adapt = next(e for e in behind_number(made.timeline) if isinstance(e, Adapt))
-    story = scored_once()
-    story.told.insert(-2, Step(optimizer="AdamW", site=("train_gpt.py", adapt.where.line or 0), names=("w",)))
-    story.told = [replace(m, n=n) for n, m in enumerate(story.told)]
-    ruled = verdicts(made, observation(made, story, CLEAN_ORDER, PREFIX))
+    ruled = verdicts(made, observation(made, learned_after(adapt.where.line or 0), CLEAN_ORDER, PREFIX))
     assert ruled("M01").verdict is Verdict.PASS and ruled("T01").verdict is Verdict.PASS
     assert "not seen in the run" in str(ruled("T01").assessment.notes)
+
+
+def test_a_step_of_training_at_the_same_line_does_not_stand_for_the_branch() -> None:
+    made = submission(files(before=GUARDED))
+    adapt = next(e for e in behind_number(made.timeline) if isinstance(e, Adapt))
+    story = scored_once()
+    story.told.insert(2, Step(optimizer="AdamW", site=("train_gpt.py", adapt.where.line or 0), names=("w",)))
+    story.told = [replace(m, n=n) for n, m in enumerate(story.told)]
+    ruled = verdicts(made, observation(made, story, CLEAN_ORDER, PREFIX))
+    assert ruled("M01").verdict is Verdict.UNDETERMINED and ruled("T01").verdict is Verdict.UNDETERMINED
+
+
+def learned_after(line: int) -> Story:
+    """Scores, and then a step on the same targets at that line."""
+    story = Story()
+    story.train()
+    event = story.score(ALL)
+    story.learn(ALL, line=line - 2)
+    story.report([event], tag=TAG)
+    return story
 
 
 def test_without_a_log_a_clean_run_settles_nothing() -> None:

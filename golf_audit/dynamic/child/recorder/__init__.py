@@ -105,7 +105,8 @@ class Recorder:
         found = losses_of(args, result, self.vocab)
         if found is not None and self.ledger.ids(found[0]) is None:
             losses, rows, targets = found
-            self.scores.fused(losses, rows, targets)
+            numbers = [a for a in args if isinstance(a, (int, float)) and not isinstance(a, bool) and a > 0]
+            self.scores.fused(losses, rows, targets, numbers[:4])
 
     def _before(self, args: Any, options: Any) -> dict[Any, Any]:
         """Ids of all arguments as they are before the call, and the storages that carry ids."""

@@ -16,6 +16,7 @@ from golf_audit.dynamic.child.recorder.weights import Weights
 from golf_audit.dynamic.messages import Gradient, Phase, Score
 from golf_audit.dynamic.messages import runs as as_runs
 
+_GUESSED = 1e-3  # nats
 _MASK = (1 << 52) - 1
 
 
@@ -147,11 +148,23 @@ class Scores:
                 losses, off = own, None
         self.enter(values, positions, losses, flat, scorer, off)
 
-    def fused(self, losses: Any, rows: Any, targets: Any) -> None:
-        """Losses of a call that nobody can look into; what it did to the rows first is not known."""
+    def fused(self, losses: Any, rows: Any, targets: Any, numbers: Any) -> None:
+        """Losses of a call that nobody can look into. What it did to the rows first is guessed: nothing, or a
+        softcap at one of the call's numbers; a guess that gives the losses again is right."""
         positions = self._positions(targets)
-        if positions is not None:
-            self.enter(losses, positions, losses, rows, "custom")
+        if positions is None:
+            return
+        off = None
+        with torch._C.DisableTorchFunction(), torch.no_grad():
+            told = losses.detach().reshape(-1).double()
+            wide = rows.detach().double()
+            for cap in (None, *numbers):
+                guess = wide if cap is None else cap * torch.tanh(wide / cap)
+                apart = float((own_losses(guess, targets, None) - told).abs().max())
+                if apart < _GUESSED:
+                    rows, off = guess.float(), apart
+                    break
+        self.enter(losses, positions, losses, rows, "custom", off)
 
     def derived(self, result: Any, ids: Ints, losses: Any, scorer: str) -> bool:
         """Values computed from scored rows in another way than a sum; each must be of one position."""
