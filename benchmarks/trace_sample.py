@@ -129,9 +129,9 @@ def report(rows: list[dict[str, str]], results: dict[str, dict[str, Any]]) -> No
     done = [r for r in found if r["ending"] == "OK"]
     if not found:
         return
-    seconds = sorted(r["cpu_seconds"] for r in done)
+    seconds = sorted(r["cpu_seconds"] for r in done if "cpu_seconds" in r)
     print(f"{len(done)} of {len(found)} came to their end ({100 * len(done) / len(found):.0f} %)")
-    if done:
+    if seconds:
         tenth = seconds[min(len(seconds) - 1, int(0.9 * len(seconds)))]
         print(f"CPU seconds of one run: median {statistics.median(seconds):.0f}, 90 % within {tenth:.0f}")
         print(f"memory: at most {max(r['megabytes'] for r in done)} MiB")

@@ -101,6 +101,12 @@ def test_declared_switches_stay_and_sizes_shrink(tmp_path: Path) -> None:
     assert environ["DATA_PATH"].startswith("/run/data/")
 
 
+def test_a_script_that_skips_evaluation_in_short_runs_gets_a_longer_one(tmp_path: Path) -> None:
+    folder = submission(tmp_path / "2026-04-01_X")
+    (folder / "train_gpt.py").write_text(SCRIPT + "if args.iterations <= 50:\n    quick_probe = True\n")
+    assert prepare(load_folder(folder), tmp_path / "mini", PLACES).job.environ["ITERATIONS"] == "51"
+
+
 def test_the_folder_holds_shards_under_the_usual_names(tmp_path: Path) -> None:
     made = prepare(load_folder(submission(tmp_path / "2026-04-01_X")), tmp_path / "mini", PLACES)
     plain = made.data / "datasets/fineweb10B_sp1024"

@@ -191,6 +191,18 @@ def test_only_rows_with_a_gradient_are_adapted_on(seen: Watched) -> None:
     assert gradient.rows == ((0, 20),)
 
 
+def test_a_gradient_into_loose_tensors_only_is_scratch(seen: Watched) -> None:
+    """SLOT trains an offset that belongs to no module; its model is frozen."""
+    seen.recorder.weights.install()
+    model = torch.nn.Linear(8, 1024)
+    for frozen in (False, True):
+        model.requires_grad_(not frozen)
+        offset = torch.zeros(8, requires_grad=True)
+        with seen.watching():
+            F.cross_entropy(model(torch.randn(64, 8) + offset), tensor(1, 64)).backward()
+    assert [g.into for g in seen.of(Gradient)] == ["parameters", "scratch"]
+
+
 def test_training_tokens_are_no_score(seen: Watched) -> None:
     with seen.watching():
         F.cross_entropy(logits(64), torch.randint(4, 1024, (64,))).item()

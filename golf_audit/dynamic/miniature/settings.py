@@ -29,6 +29,9 @@ _VAL_BYTES = re.compile(r"VAL_BYTES?_(?:FILES|PATTERN|GLOB)")
 _PLACE = re.compile(r"\w*(?:_DIR|_PATH|_FILES?|LOGFILE|_ROOT|_URL|_REPO(?:_ID)?|_CACHE)")
 _NEEDS_ARTIFACT = re.compile(r"\w*EVAL_ONLY|QUANTI[SZ]E_ONLY|SKIP_TRAIN\w*|LOAD_CHECKPOINT\w*|RESUME\w*")
 """Switches of a run that begins with an artifact of an earlier one: the miniature has none, so it trains."""
+_TOO_SHORT = re.compile(r"\biterations\s*<=?\s*(\d{1,4})\b", re.IGNORECASE)
+_LONGEST = 120
+"""Steps that a miniature may take at most to get over such a threshold."""
 _FILES = re.compile(r"fineweb10B_\w{1,60}|fineweb_\w{1,60}\.model")
 _MOST_NAMES = 40
 _RUN = re.compile(r"RUN_?(?:ID|NAME)")
@@ -103,6 +106,12 @@ class _Planner:
             self.notes.append("RANK=0 (as torchrun starts it; one process)")
 
     @cached_property
+    def _thresholds(self) -> list[int]:
+        """Steps below which the script leaves something out ("quick probe"): one more than each."""
+        found = [int(n) for text in self._texts() for n in _TOO_SHORT.findall(text)]
+        return [n + 1 for n in found if n <= _LONGEST]
+
+    @cached_property
     def _guarded(self) -> bool:
         """True when 0 means never, as in the challenge's script, and not a division by zero."""
         main = self.submission.sources.main
@@ -131,6 +140,8 @@ class _Planner:
         value = small(name, declared)
         if name.upper() == "VAL_LOSS_EVERY" and self._guarded:
             return "0"
+        if name.upper() == "ITERATIONS" and value is not None:
+            return str(max([int(value), *self._thresholds]))
         if value is not None and knob.kind == "int" and not value.lstrip("-").isdecimal():
             return None
         return value

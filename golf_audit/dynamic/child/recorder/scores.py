@@ -59,14 +59,15 @@ class Scores:
             marked, np.where(positions.reshape(tuple(marked.shape)) >= 0, ids.reshape(tuple(marked.shape)), 0)
         )
         if grad:
-            marked.register_hook(lambda gradient: self._adapted(event, gradient))
+            into = self.weights.reached(marked)
+            marked.register_hook(lambda gradient: self._adapted(event, gradient, into))
 
-    def _adapted(self, event: int, gradient: Any) -> None:
+    def _adapted(self, event: int, gradient: Any, into: str) -> None:
         """A backward pass reached these rows."""
         with torch._C.DisableTorchFunction():
             reached = np.flatnonzero(gradient.detach().reshape(-1).cpu().numpy() != 0)
         if len(reached):
-            self.context.send(Gradient(event=event, rows=as_runs(reached.tolist())))
+            self.context.send(Gradient(event=event, rows=as_runs(reached.tolist()), into=into))
 
     def fingerprints(self, rows: Any) -> Any:
         """One number for each row that changes when any bit of the row does."""

@@ -13,6 +13,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from golf_audit.dynamic.child.context import Context, bounded, replace
 from golf_audit.dynamic.messages import Change, Phase, Step
 
+_GRAPH = 50_000
+"""Nodes of a graph that are looked at."""
 NAMES = 200
 """Names that one message lists."""
 
@@ -47,6 +49,25 @@ class Weights:
         if changed:
             self.context.send(Change(names=tuple(changed[:NAMES]), site=self.context.site()))
         return f"{zlib.crc32(repr(sorted(self._sums.items())).encode()):08x}"
+
+    def reached(self, losses: Any) -> str:
+        """What a backward pass from these losses reaches: "parameters" of a module, or only "scratch"."""
+        own = {id(tensor) for _, tensor in self._tensors()}
+        seen: set[Any] = set()
+        waiting = [losses.grad_fn]
+        leaves = 0
+        while waiting and len(seen) < _GRAPH:
+            node = waiting.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            leaf = getattr(node, "variable", None)
+            if leaf is not None:
+                leaves += 1
+                if id(leaf) in own:
+                    return "parameters"
+            waiting += [following for following, _ in node.next_functions]
+        return "scratch" if leaves and not waiting else ""
 
     def _stepped(self, optimizer: Any, args: Any, options: Any) -> None:
         with torch._C.DisableTorchFunction():
