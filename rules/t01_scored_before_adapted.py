@@ -21,6 +21,7 @@ from golf_audit.static.example import (
     SWITCH_ON,
     SWITCHED_POLISH,
     TRAIN_FIRST,
+    claiming,
     files,
 )
 from golf_audit.static.leaks import Kind as Leaking
@@ -112,6 +113,12 @@ RULE = Rule(
             files(TRAIN_FIRST),
             Verdict.FAIL,
             "before they are scored",
+        ),
+        Example(
+            "The log's result is not what is claimed: what it rests on is told, and is not shown.",
+            claiming(files(TRAIN_FIRST), 1.0203),
+            Verdict.UNDETERMINED,
+            "learns from",
         ),
     ),
 )

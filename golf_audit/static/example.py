@@ -394,6 +394,11 @@ def program(evaluation: str = SCORE, before: str = "", **changed: str) -> str:
     return text
 
 
+def claiming(folder: dict[str, str], bpb: float) -> dict[str, str]:
+    """The same folder with another claim than its log's 1.0801."""
+    return {**folder, "submission.json": specimen.claim(bpb)}
+
+
 def files(evaluation: str = SCORE, before: str = "", readme: str = "", **changed: str) -> dict[str, str]:
     """The folder of such a program, with a log that its claim is found in."""
     script = program(evaluation, before, **changed)

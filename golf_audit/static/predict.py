@@ -22,7 +22,8 @@ NO_LOG = "no log line stands behind the claim, so the claimed number cannot be t
 
 def predict(sources: Sources, config: RunConfig, support: Support) -> Timeline:
     """Follow the program under its configuration and trace the claimed number back to its scores."""
-    claimed = claimed_lines(support)
+    lines = claimed_lines(support)
+    claimed = lines or result_lines(support)
     main, run = _first_run(sources, config)
     found = _best(run.printed, claimed)
     if found is None and claimed and main is not None:
@@ -35,7 +36,7 @@ def predict(sources: Sources, config: RunConfig, support: Support) -> Timeline:
                 if found is not None:
                     run = again
                     break
-    return _timeline(run, found, bool(claimed))
+    return _timeline(run, found, NO_PRINT if lines else NO_LOG, tied=bool(lines))
 
 
 def _first_run(sources: Sources, config: RunConfig) -> tuple[Layer | None, Interpreter]:
@@ -60,6 +61,17 @@ def claimed_lines(support: Support) -> list[Claimed]:
     return list(dict.fromkeys(lines))
 
 
+def result_lines(support: Support) -> list[Claimed]:
+    """Where no line stands behind the claim: the last result that each log prints. What it rests on is told,
+    and is never shown to be what the claim rests on."""
+    lines = []
+    for other in support.others:
+        final = next((f for f in reversed(other.run.finals) if f.stage == "post"), None)
+        if final is not None:
+            lines.append(Claimed(final.text, f"{final.bpb:.{final.decimals}f}"))
+    return list(dict.fromkeys(lines))
+
+
 def _best(printed: Sequence[Printed], claimed: Sequence[Claimed]) -> Match | None:
     for line in claimed:
         found = match(printed, line)
@@ -81,15 +93,14 @@ def _fallback(run: Interpreter) -> Match | None:
     return None
 
 
-def _timeline(run: Interpreter, found: Match | None, logged: bool) -> Timeline:
+def _timeline(run: Interpreter, found: Match | None, untied: str, *, tied: bool) -> Timeline:
     gaps: list[Gap] = []
     if run.stopped:
         gaps.append(Gap(run.stopped, None, behind_report=True))
     gaps += [Gap(reason, where, behind_report=True) for reason, where in dict.fromkeys(run.unread)]
-    if found is None:
-        reason = NO_PRINT if logged else NO_LOG
-        gaps.append(Gap(reason, None, behind_report=True))
-        found = _fallback(run)
+    if found is None or not tied:
+        gaps.append(Gap(untied, None, behind_report=True))
+    found = found or _fallback(run)
     events = list(run.events)
     facts: Taint = found.facts if found is not None else frozenset()
     gaps += [Gap(*run.gaps[a.gap], behind_report=True) for a in facts if isinstance(a, Lost)]
