@@ -26,7 +26,7 @@ from golf_audit.bytetable.values import (
 from golf_audit.filetree import FileTree
 from golf_audit.model import Where
 from golf_audit.runconfig import RunConfig
-from golf_audit.source import Sources
+from golf_audit.source import Layer, Sources
 
 _CANONICAL = tuple(
     VOCABULARY[target].bytes_after(VOCABULARY[before]) for target in range(SIZE) for before in range(SIZE)
@@ -89,22 +89,29 @@ class Counting:
 
 def count_bytes(tree: FileTree, sources: Sources, config: RunConfig) -> Counting:
     """Evaluate the program of a submission over the sample vocabulary. Executes nothing of it."""
-    layer = sources.main
-    if layer is None or layer.parsed.tree is None:
+    entry = sources.entry_module.program if sources.entry_module is not None else None
+    layers = [x for x in dict.fromkeys((entry, sources.main)) if x is not None and x.parsed.tree is not None]
+    if not layers:
         return Counting((), "there is no script that could be read")
-
-    machine = Machine(sources, config)
-    problem = ""
-    try:
-        machine.run(layer)
-    except (BudgetSpent, RecursionError):
-        problem = "the script is too large to be evaluated within its budget"
+    for layer in layers:  # the file that the entry hands over to, where the entry itself divides nothing
+        machine, problem = _evaluated(sources, config, layer)
+        if machine.divisions:
+            break
     found = [count for division in machine.divisions for count in _counts(division, machine.asked > 0)]
     counts = {replace(count, places=()): count for count in reversed(found)}  # each division once
     used = {place for count in found for place in count.places}
     taken = dict.fromkeys(layer.at(line) for layer, line in machine.lookups)
     loose = tuple(where for where in taken if where not in used)
     return Counting(tuple(counts.values()), problem, table_files(tree), loose)
+
+
+def _evaluated(sources: Sources, config: RunConfig, layer: Layer) -> tuple[Machine, str]:
+    machine = Machine(sources, config)
+    try:
+        machine.run(layer)
+    except (BudgetSpent, RecursionError):
+        return machine, "the script is too large to be evaluated within its budget"
+    return machine, ""
 
 
 def _counts(division: Division, tokenizer: bool) -> Iterator[Count]:

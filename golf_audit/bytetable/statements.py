@@ -351,7 +351,8 @@ class Statements(Library):
         held = self.imported(node.module or "", scope)
         for alias in node.names:
             if alias.name == "*":
-                scope.names.update(held.names if isinstance(held, Instance) else {})
+                given = held.names if isinstance(held, Instance) else {}
+                scope.names.update({k: v for k, v in given.items() if not k.startswith("_")})
             elif isinstance(held, Instance):
                 scope.names[alias.asname or alias.name] = held.names.get(alias.name, self.unknown())
             else:

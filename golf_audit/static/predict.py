@@ -49,7 +49,8 @@ def _first_run(sources: Sources, config: RunConfig) -> tuple[Layer | None, Inter
         return entry, first
     second = Interpreter(sources, config, main)
     second.run()
-    return main, second
+    scored = any(isinstance(event, Score) for event in second.events)
+    return (main, second) if scored else (entry, first)
 
 
 def claimed_lines(support: Support) -> list[Claimed]:

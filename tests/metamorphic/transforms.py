@@ -93,7 +93,8 @@ class _While(ast.NodeTransformer):
         self.generic_visit(node)
         if not (isinstance(node.target, ast.Name) and node.target.id == "start"):
             return node
-        assert isinstance(node.iter, ast.Call)
+        if not (isinstance(node.iter, ast.Call) and len(node.iter.args) == 3):
+            return node
         first, last, stride = node.iter.args
         name = ast.Name("start", ast.Load())
         store = ast.Name("start", ast.Store())
@@ -127,7 +128,35 @@ def reorder_functions(text: str) -> Files:
     return {"train_gpt.py": ast.unparse(tree)}
 
 
+def outline_helper(text: str) -> Files:
+    """The forward pass of the evaluation moves into a function of its own."""
+    head, tail = text.split("def evaluate(", 1)
+    body, rest = tail.split("def main():", 1)
+    moved = re.sub(r"(?<![.\w])(model|other)\(x, y\)", r"losses_of(\1, x, y)", body)
+    helper = "def losses_of(net, inputs, targets):\n    return net(inputs, targets)\n\n\n"
+    return {"train_gpt.py": f"{head}{helper}def evaluate({moved}def main():{rest}"}
+
+
+def switch_into_argparse(text: str) -> Files:
+    """The switch becomes an option; the environment is its default."""
+    read = 'EXTRA = int(os.environ.get("EXTRA_ENABLED", "0"))'
+    option = (
+        "import argparse\n\nparser = argparse.ArgumentParser()\n"
+        'parser.add_argument("--extra", type=int, default=int(os.environ.get("EXTRA_ENABLED", "0")))\n'
+        "args = parser.parse_args()\nEXTRA = args.extra"
+    )
+    return {"train_gpt.py": text.replace(read, option)}
+
+
+def reorder_statements(text: str) -> Files:
+    """Statements that do not depend on each other change places."""
+    load = '    tokens = load("data/fineweb_val_*.bin")\n'
+    before = "    model = GPT()\n    train(model)\n"
+    return {"train_gpt.py": text.replace(before + load, load + before)}
+
+
 ALL: tuple[Transform, ...] = (
     rename_everything, alias_imports, getattr_with_a_literal, wrap_in_partial, wrap_in_class, second_file,
-    packed, while_loops, inline_helper, reorder_functions,
+    packed, while_loops, inline_helper, outline_helper, switch_into_argparse, reorder_functions,
+    reorder_statements,
 )  # fmt: skip
