@@ -18,7 +18,8 @@ BLOCK = re.compile(r"```console\n\$ (?P<command>golf-audit [^\n]*)\n(?P<output>.
 
 def output_of(command: str) -> str:
     """What the command prints into a pipe, from the root of the checkout."""
-    arguments = [sys.executable, "-m", "golf_audit", *shlex.split(command)[1:]]
+    words = [os.environ["GOLF_AUDIT_CLONE"] if w == "CLONE" else w for w in shlex.split(command)[1:]]
+    arguments = [sys.executable, "-m", "golf_audit", *words]
     plain = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "COLUMNS")}
     done = subprocess.run(
         arguments, cwd=ROOT, env=plain, capture_output=True, encoding="utf-8", timeout=120, check=False
@@ -27,12 +28,32 @@ def output_of(command: str) -> str:
     return done.stdout
 
 
-def test_readme_shows_what_the_commands_print(request: pytest.FixtureRequest) -> None:
+def renewed(text: str, *, of_clone: bool) -> str:
+    """The text with the output of each command as it is now: those that read a clone, or all others."""
+
+    def fresh(block: re.Match[str]) -> str:
+        if ("CLONE" in block["command"].split()) is not of_clone:
+            return block[0]
+        return f"```console\n$ {block['command']}\n{output_of(block['command'])}```"
+
+    return BLOCK.sub(fresh, text)
+
+
+def holds(request: pytest.FixtureRequest, *, of_clone: bool) -> None:
     text = README.read_text(encoding="utf-8")
     assert BLOCK.search(text), "README holds no console block"
-    fresh = BLOCK.sub(
-        lambda block: f"```console\n$ {block['command']}\n{output_of(block['command'])}```", text
-    )
+    fresh = renewed(text, of_clone=of_clone)
     if request.config.getoption("--snap"):
         README.write_text(fresh, encoding="utf-8")
     assert fresh == README.read_text(encoding="utf-8"), "run `pytest --snap tests/test_readme.py`"
+
+
+def test_readme_shows_what_the_commands_print(request: pytest.FixtureRequest) -> None:
+    holds(request, of_clone=False)
+
+
+@pytest.mark.corpus
+def test_readme_shows_what_the_commands_print_of_real_pull_requests(request: pytest.FixtureRequest) -> None:
+    if "GOLF_AUDIT_CLONE" not in os.environ:
+        pytest.skip("GOLF_AUDIT_CLONE names no clone of the challenge")
+    holds(request, of_clone=True)
