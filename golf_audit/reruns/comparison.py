@@ -150,7 +150,7 @@ def _interval(difference: Difference, margin: float) -> str:
     outside = interval.low > margin or interval.high < -margin
     relation = "inside" if inside else "outside" if outside else "across a border of"
     if not difference.se:
-        return f"the seeds agree to the last digit, {relation}"
+        return f"no spread over the seeds, {relation}"
     return f"{interval.confidence:.0%} interval {interval.low:+.5f} to {interval.high:+.5f}, {relation}"
 
 
