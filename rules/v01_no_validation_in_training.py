@@ -34,7 +34,8 @@ PRECEDENTS = (
 
 def check(case: Case) -> Assessment:
     timeline = case.submission.timeline
-    learned = {event.where: event for event in training_on_validation(timeline)}
+    surest_last = sorted(training_on_validation(timeline), key=lambda event: -len(event.conditions))
+    learned = {event.where: event for event in surest_last}
     findings = tuple(_finding(case, event) for event in learned.values())
     trained = [e for e in timeline.events if isinstance(e, Adapt) and e.region.stream is Stream.TRAIN]
     rests = [Evidence(Kind.SOURCE, "training reads the training shards", e.where) for e in trained[:1]]

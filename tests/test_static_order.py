@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from golf_audit.model import Example, Verdict
+from golf_audit.model import Example, Verdict, Where
 from golf_audit.static import example as programs
 from golf_audit.static.leaks import Kind, leaks
-from golf_audit.timeline import Adapt, Overlap, Stream, Timeline
+from golf_audit.timeline import Adapt, Mark, Origin, Overlap, Region, Report, Score, Stream, Timeline
 from tests.rule_harness import submission_of
 
 _SGD = "optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)\n"
@@ -132,3 +134,24 @@ def test_a_loop_that_holds_both_in_one_round_is_no_loop_of_epochs() -> None:
     inside = _SGD + _in(CHUNKS, PIECE + _STEP) + _in(CHUNKS, PIECE + _SCORE)
     found = leaks(timeline(_in("for kind in ('sliding',):\n", inside)))
     assert {leak.kind for leak in found} == {Kind.BEFORE}
+
+
+def _loop(number: int, iteration: int) -> Mark:
+    return Mark(number, frozenset({iteration}))
+
+
+@pytest.mark.parametrize(("sure_epoch", "kind"), [(True, Kind.EPOCH), (False, Kind.BEFORE)])
+def test_of_two_words_for_the_same_two_places_the_surer_stays(sure_epoch: bool, kind: Kind) -> None:
+    """The first round's step is the epoch's leak, the second round's own step comes before its score."""
+    here, there = Where("train_gpt.py", 10), Where("train_gpt.py", 20)
+
+    def at(number: int, where: Where, round_: int) -> dict[str, Any]:
+        return {"id": number, "where": where, "path": (), "conditions": (), "loops": (_loop(1, round_),)}
+
+    whole, part = Region(Stream.VAL), Region(Stream.VAL, widened=True)
+    first = Adapt(**at(1, here, 0), parameters="GPT", region=whole if sure_epoch else part)
+    second = Adapt(**at(2, here, 1), parameters="GPT", region=whole)
+    score = Score(**at(3, there, 1), region=whole, model="GPT", state=frozenset({1, 2}))
+    report = Report(**at(4, there, 1), tag="val_bpb", scores=frozenset({3}), claimed=True)
+    (leak,) = leaks(Timeline(Origin.PREDICTED, (first, second, score, report)))
+    assert (leak.kind, leak.overlap) == (kind, Overlap.SHOWN)

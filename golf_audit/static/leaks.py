@@ -20,6 +20,10 @@ class Kind(Enum):
     LOADER = "V01"  # the training step, which takes training tokens at other times
 
 
+Place = tuple[Kind, Where, Where]
+"""Whose it is, where the score is taken, where the adaptation happens."""
+
+
 @dataclass(frozen=True)
 class Leak:
     """A reported score and the adaptation that it should not depend on."""
@@ -32,7 +36,7 @@ class Leak:
 
 def leaks(timeline: Timeline) -> list[Leak]:
     """Every such pair, once per place of score and adaptation, the surest first."""
-    best: dict[tuple[Kind, Where, Where], Leak] = {}
+    best: dict[Place, Leak] = {}
     rank = {Overlap.SHOWN: 0, Overlap.POSSIBLE: 1, Overlap.NONE: 2}
     loaders = {event.id for event in training_on_validation(timeline) if not event.conditions}
     for score, adapt, overlap in timeline.adapted_before_score():
@@ -48,9 +52,15 @@ def leaks(timeline: Timeline) -> list[Leak]:
             best[key].score.id,
         ):
             best[key] = leak
-    epochs = {(s, a) for kind, s, a in best if kind is Kind.EPOCH}
-    told = [leak for (kind, s, a), leak in best.items() if kind is not Kind.BEFORE or (s, a) not in epochs]
-    return sorted(told, key=lambda leak: (rank[leak.overlap], leak.adapt.id, leak.score.id))
+    for score_at, adapt_at in {(s, a) for kind, s, a in best if kind is Kind.EPOCH}:
+        _surer(best, rank, (Kind.EPOCH, score_at, adapt_at), (Kind.BEFORE, score_at, adapt_at))
+    return sorted(best.values(), key=lambda leak: (rank[leak.overlap], leak.adapt.id, leak.score.id))
+
+
+def _surer(best: dict[Place, Leak], rank: dict[Overlap, int], first: Place, second: Place) -> None:
+    """Of two words for what happens at the same two places the surer stays, else the first."""
+    if second in best:
+        del best[first if rank[best[second].overlap] < rank[best[first].overlap] else second]
 
 
 def training_on_validation(timeline: Timeline) -> list[Adapt]:
