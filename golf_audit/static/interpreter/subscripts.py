@@ -167,7 +167,9 @@ class Subscripts(Machine):
         marks = self.marks_of(facts)
         chosen = isinstance(index, Unk) and index.kind in SELECTIONS  # a mask gathers nothing
         gathered = not chosen and any(isinstance(a, Tok) for a in facts)
-        base = self.counts_read(value.taint) if not value.roots else self.taint(value)
+        base = value.taint if not value.roots else self.taint(value)
+        if not value.roots and (gathered or not isinstance(index, slice)):
+            base = self.counts_read(base)  # a run of a table is a part of it, not yet a look-up
         cut = None
         if isinstance(index, (slice, tuple)) or marks:
             cut = self._cut_of(index, marks, node, inside=_computed(base))
