@@ -7,14 +7,18 @@ it ended and how long it took is what we saw.
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 from golf_audit.filetree import File
 from golf_audit.rerun.launch import Ended
+from golf_audit.text import decode, lines
 from golf_audit.trainlog import Final, Run, read_log
 
 TAIL = 1 << 16
+_ROUNDED = 0.51e-4
+_ERROR = re.compile(r"\b[A-Za-z_][\w.]{0,60}(?:Error|Exception|Interrupt): .{1,300}")
 
 
 def read_output(log: Path) -> tuple[Run, ...]:
@@ -45,8 +49,13 @@ def claimed_line(runs: tuple[Run, ...], tag: str) -> tuple[Run, Final] | None:
     Where the claim's logs name the line, no other one stands in for it."""
     found = [(run, final) for run in runs for final in run.finals if final.stage == "post"]
     named = [pair for pair in found if pair[1].name == tag] if tag else found
-    # the one with the most digits among equals: many scripts print a score twice
-    return max(named[-2:], key=lambda pair: min(pair[1].decimals, 8), default=None)
+    if not named:
+        return None
+    last = named[-1]
+    twins = [
+        pair for pair in named if abs(pair[1].bpb - last[1].bpb) <= _ROUNDED
+    ]  # printed with fewer digits
+    return max(reversed(twins), key=lambda pair: min(pair[1].decimals, 8))
 
 
 def body(
@@ -59,6 +68,8 @@ def body(
     if ended.how == "finished" and pair is None:
         reason = f"its log prints no {tag} line" if tag else "its log prints no result after quantisation"
     run, final = pair if pair is not None else (runs[-1] if runs else None, None)
+    if ended.how == "failed":
+        reason += _error_line(log)
     evaluation = run.seconds_of(final) if run is not None and final is not None else None
     train = run.train_seconds if run is not None else None
     return {
@@ -78,6 +89,21 @@ def body(
         "bytes_total": run.total_bytes if run is not None else None,
         "val_tokens": run.val_tokens.value if run is not None and run.val_tokens is not None else None,
     }
+
+
+def _error_line(log: Path) -> str:
+    """The first error that the end of an output names: where several ranks fail, the others follow it."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - TAIL))
+            text = decode(file.read(TAIL)).text
+    except OSError:
+        return ""
+    for _, line in lines(text):
+        match = _ERROR.search(line)
+        if match is not None:
+            return f": {match[0][:200]}"
+    return ""
 
 
 def _score(final: Final | None) -> dict[str, Any] | None:

@@ -118,7 +118,14 @@ def test_without_yes_a_no_runs_nothing(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("first", "last", "ending", "reason"),
     [
-        pytest.param("raise SystemExit(3)", "pass", "failed", "status 3", id="an error"),
+        pytest.param("raise SystemExit(3)", "pass", "failed", "status 3", id="a status"),
+        pytest.param(
+            "raise ValueError('no such shape')",
+            "pass",
+            "failed",
+            "1: ValueError: no such shape",
+            id="an error",
+        ),
         pytest.param("os.kill(os.getpid(), 9)", "pass", "killed", "signal 9", id="a signal"),
         pytest.param("return", "pass", "finished", "prints no final_int8_zlib_roundtrip", id="no score"),
         pytest.param(
