@@ -11,6 +11,7 @@ Blind  Keys and gates that native helpers compute, and positions that arithmetic
        to the run. Gates in the reading's sight are followed only as far as they are keys.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import CACHES_UNRULED, TARGET_UNSEEN
 from golf_audit.model import (
     Assessment,
@@ -51,7 +52,8 @@ def check(case: Case) -> Assessment:
     findings = tuple(_finding(case, s) for s in mixed.values() if s.consults_target)
     unmet = premises(case)
     if not mixed and not unmet:
-        return Assessment(not_applicable="no table or gate is mixed into the scored probability")
+        nothing = Assessment(not_applicable="no table or gate is mixed into the scored probability")
+        return joined(case, "Q02", nothing, TARGET_UNSEEN, precedents=PRECEDENTS)
     unclear = [s for s in mixed.values() if s.consults_target is None]
     unmet = (
         *unmet,
@@ -68,7 +70,8 @@ def check(case: Case) -> Assessment:
         Evidence(Kind.SOURCE, "what is mixed in here is looked up under tokens before the target", s.where)
         for s in mixed.values()
     )
-    return Assessment(findings, unmet, (), (*rests, *basis(case)) if mixed else ())
+    read = Assessment(findings, unmet, (), (*rests, *basis(case)) if mixed else ())
+    return joined(case, "Q02", read, TARGET_UNSEEN, precedents=PRECEDENTS)
 
 
 def _finding(case: Case, score: Score) -> Finding:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -58,8 +60,14 @@ def cache_folder() -> Path | None:
 
 
 def observe(submission: Submission, how: Plan) -> Observation:
-    """One submission's trace, with progress on stderr."""
+    """One submission's trace, with progress on stderr. Being asked to end leaves as little as Ctrl-C does."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _leave)
     return trace(submission, how, Console(submission.name))
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 class Console:

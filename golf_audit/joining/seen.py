@@ -218,7 +218,8 @@ def _passes(case: Case, observation: Observation, rule: str) -> Seen:
             notes.append(Evidence(Kind.TRACE, says))
     if repeated:
         says = f"the claimed number counts {share(result, repeated)} more than once"
-        return Seen((Violation(says, _counted(case, observation, result, says)),))
+        twice = 2 * sum(b - a for a, b in repeated) >= result.targets  # else perhaps the ends of documents
+        return Seen((Violation(says, _counted(case, observation, result, says), sure=twice),))
     if missing:
         says = f"the claimed number leaves {share(result, missing)} out"
         return Seen((Violation(says, _counted(case, observation, result, says), sure=False),))
@@ -246,15 +247,27 @@ def _from_scores(case: Case, observation: Observation, rule: str) -> Seen:
 
 
 def _future(case: Case, observation: Observation, rule: str) -> Seen:
-    """M01: a leak that runs through gradients is the order rules' business."""
+    """M01 and Q02: a leak that runs through gradients is the order rules' business; one that only the target
+    itself makes is Q02's."""
     found = _by_outcomes(case, observation, rule)
     result = observation.result
     assert result is not None
+    if not found.violations:
+        return found
     owner = _owner(case, observation) if result.late else _predicted(case)
-    if found.violations and owner is not None:
-        says = f"earlier scores depend on later tokens through adaptation: see {owner}"
-        return Seen(notes=(Evidence(Kind.TRACE, says),), missing=(says,))
-    return found
+    if owner is None:
+        alone = influence(observation) is not Word.VIOLATION or _only_targets(observation)
+        owner = "Q02" if alone else "M01"
+    if owner == rule:
+        return found
+    says = f"scores depend on what they must not know, in another way: see {owner}"
+    return Seen(notes=(Evidence(Kind.TRACE, says),), missing=(says,))
+
+
+def _only_targets(observation: Observation) -> bool:
+    """True when nothing but the exchange of a target itself moved its distribution."""
+    moved = [o for o in observation.about("M01") if o.word is Word.VIOLATION]
+    return all("Q02" in o.rules for o in moved)
 
 
 def _warm_up(case: Case, observation: Observation, rule: str) -> Seen:
@@ -284,5 +297,6 @@ _READERS: Mapping[str, Callable[[Case, Observation, str], Seen]] = {
     "P01": _passes,
     "P03": _from_scores,
     "M01": _future,
+    "Q02": _future,
     "V05": _warm_up,
 }

@@ -62,7 +62,9 @@ def observation(of: Submission, story: Story, *outcomes: Outcome, **changed: obj
 
 def verdicts(of: Submission, seen: Observation | None) -> Callable[[str], Ruling]:
     case = Case(of, dt.date(2026, 5, 1), observation=seen)
-    report = audit(case, registry.pick(["T01", "T02", "P01", "P03", "Q01", "Q03", "V05", "M01", "M03"]))
+    report = audit(
+        case, registry.pick(["T01", "T02", "P01", "P03", "Q01", "Q02", "Q03", "V05", "M01", "M03"])
+    )
     assert not report.crashes
     return {r.rule.id: r for r in report.rulings}.__getitem__
 
@@ -238,6 +240,10 @@ def test_targets_are_counted_once() -> None:
     assert last.verdict is Verdict.PASS and "within the last 32" in str(last.assessment.notes)
     twice = ruling(range(1, 33), range(1, 33), range(33, 65))
     assert twice.verdict is Verdict.FAIL and "32 of 64 targets more than once" in twice.reason
+    some = ruling(range(1, 17), range(9, 17), range(17, 49), range(49, 65))
+    assert some.verdict is Verdict.UNDETERMINED, (
+        "the ends of documents may be counted twice; two passes are more"
+    )
     part = ruling(range(17, 65))
     assert part.verdict is Verdict.UNDETERMINED and "leaves 16 of 64 targets out" in part.reason
     tail = ruling(range(1, 33), range(33, 60))
@@ -268,3 +274,15 @@ def test_an_attested_number_is_computed_from_scores() -> None:
     ruling = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, PREFIX))("P03")
     assert ruling.verdict is Verdict.PASS
     assert any("the mean of 64 losses" in e.says for e in ruling.assessment.basis)
+
+
+def test_a_distribution_that_knows_its_target_is_q02_and_one_that_knows_the_next_is_m01() -> None:
+    honest = submission(HONEST)
+    swapped = Outcome("swap", Word.VIOLATION, "the distribution at position 40 changed", ("Q02", "M01"))
+    ruled = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, swapped, PREFIX))
+    assert ruled("Q02").verdict is Verdict.FAIL and "see Q02" in ruled("M01").reason
+    ruled = verdicts(honest, observation(honest, scored_once(), MOVED, swapped, PREFIX))
+    assert ruled("M01").verdict is Verdict.FAIL
+    assert ruled("Q02").verdict is Verdict.NOT_APPLICABLE and "see M01" in str(ruled("Q02").assessment.notes)
+    ruled = verdicts(honest, observation(honest, learned_first(), MOVED, swapped))
+    assert ruled("T01").verdict is Verdict.FAIL and ruled("Q02").verdict is Verdict.NOT_APPLICABLE
