@@ -23,6 +23,7 @@ from golf_audit.model import (
 )
 from golf_audit.static.asking import basis, place, premises, witness
 from golf_audit.static.example import WARM_UP, files
+from golf_audit.static.leaks import training_on_validation
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Report, Score, Stream, Timeline
 
@@ -34,7 +35,9 @@ PRECEDENTS = (
 
 def check(case: Case) -> Assessment:
     timeline = case.submission.timeline
-    findings = tuple(_finding(case, event) for event in _thrown_away(timeline, Stream.VAL))
+    loaders = {event.id for event in training_on_validation(timeline)}  # V01's
+    warmed = (e for e in _thrown_away(timeline, Stream.VAL) if e.id not in loaders)
+    findings = tuple(_finding(case, event) for event in warmed)
     unmet = premises(case)
     steps = [e for stream in (Stream.RANDOM, Stream.TRAIN) for e in _thrown_away(timeline, stream)]
     if not findings and not unmet and not steps:
