@@ -45,14 +45,15 @@ def check(case: Case) -> Assessment:
     found = reproduction(case)
     notes = tuple(_notes(case, found))
     if found is None:
-        return Assessment(unmet=(Unmet(_why_not(case), _SUPPLY, Awaits.RERUN),), notes=notes)
+        waits = None if reruns_of(case).runs else Awaits.RERUN
+        return Assessment(unmet=(Unmet(_why_not(case), _SUPPLY, waits),), notes=notes)
     if not found.place.as_the_rule:
-        label = f"{found.says}. {'; '.join(found.place.differs)}: a note, never a confirmation"
-        return Assessment(unmet=(Unmet(label, _SUPPLY, Awaits.RERUN),), notes=notes)
+        label = f"{found.says}; {'; '.join(found.place.differs)}: a note, never a confirmation"
+        return Assessment(unmet=(Unmet(label, _SUPPLY),), notes=notes)
     outcome = found.comparison.outcome
     evidence = Evidence(Kind.RUN, found.says)
     if outcome is Outcome.UNDETERMINED:
-        return Assessment(unmet=(Unmet(found.says, _SUPPLY, Awaits.RERUN),), notes=notes)
+        return Assessment(unmet=(Unmet(found.says, _SUPPLY),), notes=notes)
     if outcome is Outcome.WORSE:
         change = "claim what a rerun gives, or say what a rerun needs to give the claimed score"
         finding = Finding(found.says, Certainty.SHOWN, REPRODUCIBLE, (evidence, *notes), change, PRECEDENTS)
@@ -61,7 +62,7 @@ def check(case: Case) -> Assessment:
 
 
 def _missing(says: str) -> Assessment:
-    return Assessment(unmet=(Unmet(says, _SUPPLY, Awaits.RERUN),))
+    return Assessment(unmet=(Unmet(says, _SUPPLY),))
 
 
 def _why_not(case: Case) -> str:

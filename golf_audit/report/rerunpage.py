@@ -7,17 +7,19 @@ from collections.abc import Iterator
 
 from golf_audit.model import Assessment, Report, Ruling, Severity, Verdict
 from golf_audit.outcome import fails, is_open
-from golf_audit.report.escape import terminal
+from golf_audit.report.escape import PROSE_CAP, terminal
 from golf_audit.rerun.local import Progress
 from golf_audit.rerun.plan import Plan
 
+LINE_CAP = 40_000
+"""Characters of a line of the plan: a person agrees to the whole command."""
 MEASURED = ("S03", "A03", "A04", "B04", "S01", "S02")
 """The rules that a ledger of reruns speaks to, the decisive one first."""
 
 
 def plan_page(plan: Plan, sbatch: str = "") -> str:
     """Everything that a person agrees to."""
-    return _page(_plan_lines(plan, sbatch))
+    return _page(_plan_lines(plan, sbatch), LINE_CAP)
 
 
 def _plan_lines(plan: Plan, sbatch: str) -> Iterator[str]:
@@ -115,5 +117,5 @@ def _rows(assessment: Assessment) -> Iterator[str]:
     yield from (fact.says for fact in facts if not fact.says.startswith("ledger head"))
 
 
-def _page(lines: Iterator[str]) -> str:
-    return "\n".join(terminal(line) for line in lines) + "\n"
+def _page(lines: Iterator[str], cap: int = PROSE_CAP) -> str:
+    return "\n".join(terminal(line, cap) for line in lines) + "\n"

@@ -204,6 +204,18 @@ def test_reruns_are_pooled_into_the_organisers_test_as_a_note(record: Path, tmp_
         assert found.verdict is ruling(rule, record, None, day).verdict
 
 
+def test_a_reader_of_check_sees_what_another_machine_gave(tmp_path: Path) -> None:
+    """It decides nothing, and must not look as if nothing had been run."""
+    claimed = folder(tmp_path, track=RECORD)
+    book = ledger_of(tmp_path / "l.jsonl", claimed, CLOSE, machine=machine_body("NVIDIA H200", 8))
+    done = CliRunner().invoke(cli, ["check", str(claimed), "--ledger", str(book.path), "--rule", "S03"])
+    said = " ".join(done.output.split())
+    assert "UNDETERMINED S03 reproduced on 8x NVIDIA H200" in said and "not yet run" not in said
+    assert done.exit_code == 0, "without effect on the exit code"
+    strict = ["--require-run", "--ledger", str(book.path), "--rule", "S03"]
+    assert CliRunner().invoke(cli, ["check", str(claimed), *strict]).exit_code == 3
+
+
 def without(text: str, *words: str) -> str:
     """A log without the lines that hold these words."""
     return "\n".join(line for line in text.splitlines() if not any(word in line for word in words)) + "\n"
