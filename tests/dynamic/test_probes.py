@@ -90,6 +90,19 @@ def test_order(run: RunResult, moved: Collection[int], word: Word) -> None:
     assert outcome.line is not None
 
 
+def test_a_line_that_is_counted_after_the_changed_tokens_is_void() -> None:
+    """The cut follows the last line; of a line in stream order almost nothing lies before it."""
+    story = Story(64)
+    story.report([story.score(list(range(1, 65)))], tag="plain")
+    story.report([story.score(list(part)) for part in (range(33, 65), range(1, 33))], tag="sorted")
+    run = story.end()
+    cut = cut_of(lines(run)[-1])
+    assert cut is not None
+    assert min(cut.positions) == 1
+    calm, _ = Order().compare(run, [changed(run, lambda e, p: p > 1 and p in cut.positions)])
+    assert calm.word is Word.VOID
+
+
 def test_an_extra_run_that_failed_or_took_another_course_is_void() -> None:
     failed = replace(IN_ORDER, ending=Ending.FAILED, reason="it fell over")
     assert only(Order().compare(IN_ORDER, [failed])).word is Word.VOID

@@ -17,6 +17,9 @@ from golf_audit.dynamic.observed import spans
 from golf_audit.dynamic.probes.compare import SENSITIVE, Pair, chosen, pair
 from golf_audit.dynamic.probes.lines import Line, lines
 
+LEAST = 0.05
+"""Share of a line's rows that must be compared, or a clean comparison says nothing."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -101,8 +104,9 @@ class Order:
                 f"(positions {positions[0]} to {positions[-1]})"
             )
             word = Word.VIOLATION
-        elif not kept.compared:
-            word, says = Word.VOID, "all of it is counted at once, after the changed tokens are known"
+        elif kept.compared < LEAST * (kept.compared + after.compared):
+            says = "hardly anything of it is counted before the changed tokens are known"
+            word = Word.VOID
         elif after.compared and len(after.changed) < SENSITIVE * after.compared:
             word, says = Word.VOID, "scores after the change hardly react to it: a leak could hide as well"
         else:
