@@ -212,34 +212,26 @@ class _Builder:
         scratch = bool(positions) and self._into == "scratch"
         # Where the loss is computed says more than the line of the step, which all of training shares.
         where = self._where(self._site if positions and self._site[1] else site)
-        named = _named(names)
+        adapt = Adapt(
+            self._next,
+            where,
+            (Call("step", self._where(site)),) if site[1] else (),
+            (),
+            (),
+            parameters=_named(names),
+            region=region,
+            kind=kind,
+            scratch=scratch,
+        )
         for place in range(len(self._events) - 1, -1, -1):
             earlier = self._events[place]
             if not isinstance(earlier, Adapt):
                 break  # between two scores the order of adaptations does not matter
-            if (earlier.where, earlier.kind, earlier.scratch, earlier.region.stream) == (
-                where,
-                kind,
-                scratch,
-                region.stream,
-            ):
+            if _alike(earlier, adapt):
                 both = _union(earlier.region.spans or (), region.spans or ())
                 self._events[place] = replace(earlier, region=replace(region, spans=both))
                 return
-        stepped = (Call("step", self._where(site)),) if site[1] else ()
-        self._events.append(
-            Adapt(
-                self._next,
-                where,
-                stepped,
-                (),
-                (),
-                parameters=named,
-                region=region,
-                kind=kind,
-                scratch=scratch,
-            )
-        )
+        self._events.append(adapt)
 
     def _report(self, message: Print) -> None:
         for place in self._printed[message.n]:
@@ -268,6 +260,12 @@ class _Builder:
         if name.startswith("<layer ") and name[7:-1].isdecimal():
             return Where(self._script, line or None, layer=int(name[7:-1]))
         return Where(name or self._script, line or None)
+
+
+def _alike(a: Adapt, b: Adapt) -> bool:
+    """True for two steps at one line on the loss of one line."""
+    same = (a.where, a.path, a.kind, a.scratch) == (b.where, b.path, b.kind, b.scratch)
+    return same and a.region.stream is b.region.stream
 
 
 def _union(a: Spans, b: Spans) -> Spans:

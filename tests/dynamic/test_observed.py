@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from golf_audit.dynamic.observed import Truth, observe
 from golf_audit.observation import Result
 from golf_audit.timeline import Adapt, Report, Score, Stream, Timeline
 from tests.dynamic.fake import Story
 
+ALL_TARGETS = range(1, 65)
 TRUTH = Truth(exempt=frozenset({33}))
 
 
@@ -173,8 +176,6 @@ def test_a_line_that_is_written_twice_is_one_result() -> None:
 
 
 def test_unpacked_text_belongs_to_the_script() -> None:
-    from dataclasses import replace
-
     story = Story()
     event = story.score(range(1, 65))
     story.told[-1] = replace(story.scored(event), site=("<layer 1>", 77))
@@ -191,3 +192,16 @@ def test_scratch_is_told_from_parameters() -> None:
     timeline, (result,) = seen(story)
     assert result.late
     assert next(e for e in timeline.events if isinstance(e, Adapt)).scratch
+
+
+def test_two_steps_on_the_loss_of_one_line_are_two_adaptations() -> None:
+    """Per-document adapters and a global pass share the forward: each has its own line of the step."""
+    story = Story()
+    event = story.score(ALL_TARGETS)
+    for step_line in (50, 60, 50):
+        story.learn(ALL_TARGETS, line=30)
+        story.told[-1] = replace(story.told[-1], site=("train_gpt.py", step_line))  # type: ignore[call-arg]
+    story.report([event])
+    timeline, _ = seen(story)
+    steps = [e.path[0].where.line for e in timeline.events if isinstance(e, Adapt)]
+    assert steps == [50, 60]
