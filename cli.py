@@ -471,7 +471,7 @@ def rules(rule_id: str | None) -> None:
 @cli.command()
 @click.argument("name", required=False)
 def schema(name: str | None) -> None:
-    """Print a JSON Schema: ledger, report, submission."""
+    """Print a JSON Schema: submission, report, timeline, ledger."""
     from golf_audit.schema import names, schema_text
 
     if name is None:
