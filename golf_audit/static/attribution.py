@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from golf_audit.source import Layer
+from golf_audit.static.atoms import Sc, Taint
 from golf_audit.static.interpreter.state import Printed
-from golf_audit.static.values import Sc, Taint
 
 LITERAL = 6
 """Characters of its own that a text needs before a log line can be told to be its."""

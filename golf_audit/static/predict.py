@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from golf_audit.runconfig import RunConfig
 from golf_audit.source import Layer, Sources
+from golf_audit.static.atoms import Blend, Cnt, Dep, Lost, Sc, Sel, Taint, Tok
 from golf_audit.static.attribution import Claimed, Match, guards_of, match
 from golf_audit.static.interpreter.program import Interpreter
 from golf_audit.static.interpreter.state import Printed
 from golf_audit.static.regions import region_of
-from golf_audit.static.values import Blend, Cnt, Dep, Lost, Sc, Sel, Taint, Tok
 from golf_audit.support import Support
 from golf_audit.timeline import Event, Gap, Origin, Region, Report, Score, Stream, Timeline
 

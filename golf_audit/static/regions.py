@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from golf_audit.static.values import Marks, Tok
+from golf_audit.static.atoms import Marks, Tok
 from golf_audit.timeline import Mark, Region
 
 PIECES = 24

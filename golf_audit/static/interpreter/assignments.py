@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import ast
 
+from golf_audit.static.atoms import NONE, Blend, Cnt, Dep, Ix, Own, Sc, Taint, Tok, union
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.positions import SELECTIONS, consults
 from golf_audit.static.interpreter.state import MISSING
 from golf_audit.static.places import At
-from golf_audit.static.values import (
-    NONE,
-    Alt,
-    Blend,
-    Cls,
-    Cnt,
-    Dct,
-    Dep,
-    Ix,
-    Lst,
-    Obj,
-    Own,
-    Sc,
-    Taint,
-    Tok,
-    Unk,
-    Value,
-    union,
-)
+from golf_audit.static.values import Alt, Cls, Dct, Lst, Obj, Unk, Value
 from golf_audit.timeline import Stream
 
 _SCALARS = ("number", "compared")

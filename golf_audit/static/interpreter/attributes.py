@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from golf_audit.static.atoms import Grad, Ix, Taint
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING
 from golf_audit.static.values import (
@@ -13,15 +14,12 @@ from golf_audit.static.values import (
     Cls,
     Dct,
     Fn,
-    Grad,
-    Ix,
     Lib,
     Lst,
     Method,
     Obj,
     Space,
     Super,
-    Taint,
     Text,
     Unk,
     Value,

@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from golf_audit.static.atoms import Sc, Taint, capped
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import DeadPathError, ProgramEndError
-from golf_audit.static.values import Obj, Sc, Taint, Unk, Value, capped
+from golf_audit.static.values import Obj, Unk, Value
 from golf_audit.timeline import SOMETIMES
 
 _SIZES = re.compile(r"^(not )?\(?(len\(|[\w.\[\]]+\.(size|numel|shape|any\())")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 
+from golf_audit.static.atoms import Ix, Sc, union
 from golf_audit.static.interpreter.interface import Handler, Machine
 from golf_audit.static.interpreter.state import PURE_ERRORS, ProgramEndError
 from golf_audit.static.values import (
@@ -13,18 +14,15 @@ from golf_audit.static.values import (
     Cls,
     Dct,
     Fn,
-    Ix,
     Keywords,
     Lib,
     Lst,
     Obj,
     Part,
-    Sc,
     Super,
     Unk,
     Value,
     known,
-    union,
 )
 
 _PURE = frozenset(

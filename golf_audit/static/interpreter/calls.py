@@ -7,10 +7,10 @@ import re
 from contextlib import nullcontext
 from typing import Any
 
+from golf_audit.static.atoms import NONE, Taint, union
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING, DeadPathError, Frame
 from golf_audit.static.values import (
-    NONE,
     Alt,
     Bound,
     Cls,
@@ -22,11 +22,9 @@ from golf_audit.static.values import (
     Method,
     Obj,
     Part,
-    Taint,
     Unk,
     Value,
     known,
-    union,
 )
 
 CALL_DEPTH = 28

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 
+from golf_audit.static.atoms import union
 from golf_audit.static.attention import open_attention
 from golf_audit.static.interpreter.calls import names_loss
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING, Frame
-from golf_audit.static.values import Bound, Cls, Env, Fn, Lib, Lst, Obj, Part, Unk, Value, union
+from golf_audit.static.values import Bound, Cls, Env, Fn, Lib, Lst, Obj, Part, Unk, Value
 
 _REACHES = re.compile(
     r"cross_?entropy|nll_loss|log_softmax|CrossEntropyLoss|logsumexp|gather|backward|fused\w*ce|_ce$|optimizer",

@@ -5,18 +5,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from golf_audit.static.atoms import NONE, Taint, capped
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import PURE_ERRORS
-from golf_audit.static.values import (
-    NONE,
-    Dct,
-    Lst,
-    Taint,
-    Unk,
-    Value,
-    capped,
-    known,
-)
+from golf_audit.static.values import Dct, Lst, Unk, Value, known
 
 
 class Containers(Machine):

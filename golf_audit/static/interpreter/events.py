@@ -5,10 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from golf_audit.static.interpreter.positions import Positions, ahead, consults
-from golf_audit.static.places import At
-from golf_audit.static.regions import region_of, split_live
-from golf_audit.static.values import (
+from golf_audit.static.atoms import (
     NONE,
     Atom,
     Blend,
@@ -21,7 +18,6 @@ from golf_audit.static.values import (
     Out,
     Own,
     Par,
-    Root,
     Sc,
     Sel,
     Spread,
@@ -31,6 +27,10 @@ from golf_audit.static.values import (
     capped,
     union,
 )
+from golf_audit.static.interpreter.positions import Positions, ahead, consults
+from golf_audit.static.places import At
+from golf_audit.static.regions import region_of, split_live
+from golf_audit.static.values import Root
 from golf_audit.timeline import (
     Adapt,
     Attend,

@@ -6,11 +6,12 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from golf_audit.static.atoms import Ix, Sc, union
 from golf_audit.static.interpreter.operators import Operators
 from golf_audit.static.interpreter.state import MISSING, DeadPathError, Frame, Loop
 from golf_audit.static.interpreter.subscripts import Subscripts
 from golf_audit.static.interpreter.texts import Texts
-from golf_audit.static.values import Dct, Env, Ix, Lib, Lst, Sc, Unk, Value, union
+from golf_audit.static.values import Dct, Env, Lib, Lst, Unk, Value
 
 
 class Expressions(Operators, Texts, Subscripts):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 
 from golf_audit.runconfig import RunConfig
+from golf_audit.static.atoms import NONE, Taint, Tok
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING, Printed
 from golf_audit.static.streams import stream_of
-from golf_audit.static.values import NONE, Alt, Dct, Lib, Lst, Obj, Slot, Taint, Text, Tok, Unk, Value, known
+from golf_audit.static.values import Alt, Dct, Lib, Lst, Obj, Slot, Text, Unk, Value, known
 from golf_audit.timeline import WRITTEN, Stream
 
 RANKS = {

@@ -6,9 +6,10 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from golf_audit.static.atoms import Taint
 from golf_audit.static.interpreter.joins import Joins
 from golf_audit.static.interpreter.state import MISSING
-from golf_audit.static.values import Args, Cls, Dct, Fn, Keywords, Lib, Lst, Obj, Taint, Text, Unk, Value
+from golf_audit.static.values import Args, Cls, Dct, Fn, Keywords, Lib, Lst, Obj, Text, Unk, Value
 
 Handler = Callable[[Any, Args, Keywords, ast.AST], Value]
 

@@ -4,31 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from golf_audit.static.atoms import NONE, Cnt, Ix, Marks, Own, Taint, capped, union
 from golf_audit.static.interpreter.events import Events
 from golf_audit.static.streams import stream_of
-from golf_audit.static.values import (
-    NONE,
-    Alt,
-    Bound,
-    Cls,
-    Cnt,
-    Dct,
-    Fn,
-    Ix,
-    Lib,
-    Lst,
-    Marks,
-    Method,
-    Obj,
-    Own,
-    Space,
-    Taint,
-    Unk,
-    Value,
-    capped,
-    known,
-    union,
-)
+from golf_audit.static.values import Alt, Bound, Cls, Dct, Fn, Lib, Lst, Method, Obj, Space, Unk, Value, known
 
 RECORD = 8
 """Lists of the same length up to this one are joined place by place: they stand for records."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from golf_audit.static.atoms import NONE, Ix, Taint, union
 from golf_audit.static.interpreter.builtin import BUILTINS, Builtins
 from golf_audit.static.interpreter.calls import names_loss
 from golf_audit.static.interpreter.files import Files
@@ -12,22 +13,7 @@ from golf_audit.static.interpreter.interface import Handler
 from golf_audit.static.interpreter.positions import ELEMENTWISE
 from golf_audit.static.interpreter.standard import Standard
 from golf_audit.static.interpreter.tensorcalls import FRESH, TensorCalls
-from golf_audit.static.values import (
-    NONE,
-    Args,
-    Bound,
-    Fn,
-    Ix,
-    Keywords,
-    Lib,
-    Lst,
-    Obj,
-    Taint,
-    Unk,
-    Value,
-    known,
-    union,
-)
+from golf_audit.static.values import Args, Bound, Fn, Keywords, Lib, Lst, Obj, Unk, Value, known
 
 _MODULES = ("torch.nn.", "transformers.", "flash_attn.", "fla.", "torch.nn.modules.")
 

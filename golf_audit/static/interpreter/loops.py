@@ -6,9 +6,10 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from golf_audit.static.atoms import Ix
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import DeadPathError, Loop
-from golf_audit.static.values import Ix, Lst, Unk, Value
+from golf_audit.static.values import Lst, Unk, Value
 
 UNROLLED, UNROLLED_OUTSIDE = 4, 12
 """Loops over this many known items run one by one; more of them outside nested loops."""

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from golf_audit.static.atoms import NONE, Grad, Out, Par
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING
-from golf_audit.static.values import (
-    NONE,
-    Alt,
-    Bound,
-    Cls,
-    Dct,
-    Fn,
-    Grad,
-    Lib,
-    Lst,
-    Obj,
-    Out,
-    Par,
-    Unk,
-    Value,
-    known,
-)
+from golf_audit.static.values import Alt, Bound, Cls, Dct, Fn, Lib, Lst, Obj, Unk, Value, known
 
 _SELF = frozenset(
     [

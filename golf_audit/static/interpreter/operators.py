@@ -7,26 +7,10 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from golf_audit.static.atoms import Blend, Cnt, Sc, Spread, Taint, Tok, union
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING, PURE_ERRORS
-from golf_audit.static.values import (
-    Alt,
-    Blend,
-    Cnt,
-    Dct,
-    Lib,
-    Lst,
-    Obj,
-    Sc,
-    Spread,
-    Taint,
-    Text,
-    Tok,
-    Unk,
-    Value,
-    known,
-    union,
-)
+from golf_audit.static.values import Alt, Dct, Lib, Lst, Obj, Text, Unk, Value, known
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,

@@ -10,15 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from golf_audit.static.atoms import Doc, Taint, Tok
 from golf_audit.static.interpreter.state import State
 from golf_audit.static.places import NOWHERE, At, Form
-from golf_audit.static.values import (
-    Doc,
-    Taint,
-    Tok,
-    Unk,
-    Value,
-)
+from golf_audit.static.values import Unk, Value
 from golf_audit.timeline import Stream
 
 _ALIGNED = """

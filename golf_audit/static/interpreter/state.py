@@ -9,35 +9,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from golf_audit.model import Where
-from golf_audit.static.delays import Delay, delays
-from golf_audit.static.regions import split_live
-from golf_audit.static.values import (
+from golf_audit.static.atoms import (
     NONE,
-    Alt,
     Atom,
     Cnt,
-    Dct,
     Dep,
-    Env,
-    Fn,
     Ix,
     Lost,
-    Lst,
     Marks,
-    Obj,
     Out,
     Par,
-    Part,
-    Root,
     Sc,
-    Slot,
     Taint,
     Tok,
-    Unk,
-    Value,
     capped,
     union,
 )
+from golf_audit.static.delays import Delay, delays
+from golf_audit.static.regions import split_live
+from golf_audit.static.values import Alt, Dct, Env, Fn, Lst, Obj, Part, Root, Slot, Unk, Value
 from golf_audit.timeline import Call, Event, Mark
 
 STEP_CAP = 1_500_000

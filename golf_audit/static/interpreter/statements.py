@@ -6,16 +6,13 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from golf_audit.static.atoms import Out
 from golf_audit.static.delays import Delay
 from golf_audit.static.interpreter.assignments import Assignments
 from golf_audit.static.interpreter.branches import Branches
 from golf_audit.static.interpreter.loops import Loops
 from golf_audit.static.interpreter.state import DeadPathError
-from golf_audit.static.values import (
-    Env,
-    Out,
-    Unk,
-)
+from golf_audit.static.values import Env, Unk
 
 
 class Statements(Assignments, Loops, Branches):

@@ -5,29 +5,12 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from golf_audit.static.atoms import Cnt, Ix, Out, Sc, Taint, Tok, capped, union
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.positions import SELECTIONS
 from golf_audit.static.interpreter.state import MISSING, PURE_ERRORS
 from golf_audit.static.places import NOWHERE
-from golf_audit.static.values import (
-    Alt,
-    Cls,
-    Cnt,
-    Dct,
-    Ix,
-    Lib,
-    Lst,
-    Obj,
-    Out,
-    Sc,
-    Taint,
-    Tok,
-    Unk,
-    Value,
-    capped,
-    known,
-    union,
-)
+from golf_audit.static.values import Alt, Cls, Dct, Lib, Lst, Obj, Unk, Value, known
 
 
 class Subscripts(Machine):

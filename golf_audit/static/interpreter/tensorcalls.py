@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
 
+from golf_audit.static.atoms import NONE, Cnt, Dep, Grad, Ix, Sc, Tilt, Tok, union
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.places import NOWHERE, At
-from golf_audit.static.values import (
-    NONE,
-    Alt,
-    Args,
-    Cnt,
-    Dct,
-    Dep,
-    Ix,
-    Keywords,
-    Lib,
-    Lst,
-    Obj,
-    Root,
-    Sc,
-    Tilt,
-    Tok,
-    Unk,
-    Value,
-    union,
-)
+from golf_audit.static.values import Alt, Args, Dct, Keywords, Lib, Lst, Obj, Root, Unk, Value
 from golf_audit.timeline import Stream
 
 FRESH = frozenset(
@@ -244,8 +225,8 @@ class TensorCalls(Machine):
         """torch.autograd.grad: an adaptation that is not written back yet."""
         loss = self.taint(args[0]) if args else NONE
         facts = frozenset(a for a in loss if isinstance(a, (Tok, Dep)))
-        made = self.adapt(node, "tensor", facts | {_grad()}, "gradient", scratch=True)
-        return Lst(None, Unk(facts | made | {_grad()}))
+        made = self.adapt(node, "tensor", facts | {Grad()}, "gradient", scratch=True)
+        return Lst(None, Unk(facts | made | {Grad()}))
 
     def gathered_objects(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         if len(args) >= 2 and isinstance(args[0], Lst):
@@ -294,12 +275,6 @@ class TensorCalls(Machine):
             if args and isinstance(args[0], Unk) and (args[0].roots or args[0].base is not None)
             else Unk(kind="number")
         )
-
-
-def _grad() -> Any:
-    from golf_audit.static.values import Grad
-
-    return Grad()
 
 
 def _tilts(operand: ast.AST | None) -> bool:

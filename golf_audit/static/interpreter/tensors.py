@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 
+from golf_audit.static.atoms import NONE, Cnt, Lost, Out, Sc, Tok, capped, union
 from golf_audit.static.interpreter.calls import names_loss
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.positions import ELEMENTWISE
 from golf_audit.static.places import At
-from golf_audit.static.values import NONE, Cls, Cnt, Lost, Lst, Out, Sc, Tok, Unk, Value, capped, union
+from golf_audit.static.values import Cls, Lst, Unk, Value
 
 VIEWS = frozenset(
     [

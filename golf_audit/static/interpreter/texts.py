@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from golf_audit.static.atoms import NONE, Taint, union
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import PURE_ERRORS
-from golf_audit.static.values import NONE, Taint, Unk, Value, known, union
+from golf_audit.static.values import Unk, Value, known
 
 
 class Texts(Machine):
