@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median, quantiles
@@ -52,20 +53,28 @@ def _per_rule(entries: Sequence[Row], rule_ids: list[str]) -> str:
 
 
 def _reasons(entries: Sequence[Row]) -> str:
-    count: Counter[tuple[str, str]] = Counter()
+    """One cause opens many rules of a folder: it counts once per folder, with the rules it opens."""
+    folders: Counter[str] = Counter()
+    opened: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
+        causes: dict[str, set[str]] = defaultdict(set)
         for rule, reason in entry["reasons"].items():
             if entry["rulings"][rule] == Verdict.UNDETERMINED.value and rule not in entry["awaits"]:
-                count[rule, _shape(reason)] += 1
-    if not count:
+                causes[_shape(reason)].add(rule)
+        for cause, rules in causes.items():
+            folders[cause] += 1
+            opened[cause].update(rules)
+    if not folders:
         return ""
-    lines = [f"- {n} x {rule}: {reason}" for (rule, reason), n in count.most_common(10)]
+    lines = [
+        f"- {n} folders: {cause} ({' '.join(sorted(opened[cause]))})" for cause, n in folders.most_common(10)
+    ]
     return "## Most common reasons for undetermined\n\n" + "\n".join(lines)
 
 
 def _shape(reason: str) -> str:
-    """The reason with its numbers blanked, so that equal causes count together."""
-    return "".join("#" if c.isdigit() else c for c in reason)[:160]
+    """The reason with its numbers and places blanked, so that equal causes count together."""
+    return re.sub(r"\d+", "#", re.sub(r" \([^()]*, line \d+\)", "", reason))[:160]
 
 
 def copied_logs(rows: Sequence[Row]) -> dict[str, list[int]]:
