@@ -241,6 +241,18 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Dormant:
+    """What would break `rule` if `switch`, a setting of the run, stood otherwise: `change` says how ("turned
+    on"). The events are of a run that was read so; in the run of the claim they do not happen."""
+
+    rule: str
+    switch: str
+    change: str
+    score: Score
+    adapt: Adapt
+
+
+@dataclass(frozen=True)
 class Timeline:
     """All events in order, and what could not be followed."""
 
@@ -248,6 +260,7 @@ class Timeline:
     events: tuple[Event, ...]
     gaps: tuple[Gap, ...] = ()
     settings: tuple[str, ...] = ()  # the configuration values that decided branches
+    dormant: tuple[Dormant, ...] = ()
 
     @cached_property
     def by_id(self) -> dict[int, Event]:

@@ -11,7 +11,7 @@ Blind  Diagnostic evaluations before the reported one are normal and do not coun
 from golf_audit.joining import joined
 from golf_audit.law import ONE_PASS
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
-from golf_audit.static.asking import basis, certainty, place, premises, witness
+from golf_audit.static.asking import basis, certainty, dormant, place, premises, witness
 from golf_audit.static.example import BYTE_COUNTS, HASHED, SCORED_THEN_TRAINED, TWO_PASSES, files
 from golf_audit.static.leaks import Kind, leaks
 from golf_audit.static.tables import rescored
@@ -31,22 +31,30 @@ def check(case: Case) -> Assessment:
         _finding(case, x.score, x.adapt, x.overlap) for x in leaks(timeline) if x.kind is Kind.RESCORE
     ]
     findings += [_finding(case, x.score, x.table, x.overlap) for x in rescored(timeline)]
-    read = Assessment(tuple(findings), premises(case), (), basis(case))
+    read = Assessment(
+        tuple(findings),
+        premises(case),
+        dormant(case, "P01", lambda score, adapt: f"the number {_twice(score, adapt)}"),
+        basis(case),
+    )
     return joined(case, "P01", read, ONE_PASS, precedents=PRECEDENTS)
+
+
+def _twice(score: Score, adapt: Adapt) -> str:
+    return (
+        f"scores tokens ({place(score.where)}) after an earlier pass over them has filled "
+        f"{adapt.parameters} ({place(adapt.where)})"
+    )
 
 
 def _finding(case: Case, score: Score, adapt: Adapt, overlap: Overlap) -> Finding:
     sure = certainty(case.submission.timeline, score, adapt, overlap)
-    message = (
-        f"the claimed number scores tokens ({place(score.where)}) after an earlier pass over them has filled "
-        f"{adapt.parameters} ({place(adapt.where)})"
-    )
     evidence = (
         *witness("the score that is reported", score),
         *witness(f"{adapt.parameters} was filled here, by an earlier pass over the same tokens", adapt),
     )
     return Finding(
-        message,
+        f"the claimed number {_twice(score, adapt)}",
         Certainty.LIKELY if overlap is Overlap.POSSIBLE else sure,
         ONE_PASS,
         evidence,

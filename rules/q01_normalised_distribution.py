@@ -26,17 +26,19 @@ from golf_audit.model import (
     Track,
     Verdict,
 )
-from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.static.asking import basis, dormant, place, premises, witness
 from golf_audit.static.example import (
     BYTE_COUNTS,
     DICTIONARY,
     HASHED,
     SCORED_THEN_TRAINED,
+    SWITCHED_HASHED,
     TILTED,
     files,
 )
+from golf_audit.static.tables import mixed_in
 from golf_audit.submission import Case
-from golf_audit.timeline import Adapt, Score, Stream, Timeline
+from golf_audit.timeline import Adapt, Score
 
 PRECEDENTS = (
     Precedent(779, "closed", "a hashed cache that speaks of the realised token only"),
@@ -49,29 +51,22 @@ PRECEDENTS = (
 
 def check(case: Case) -> Assessment:
     timeline = case.submission.timeline
-    mixed = {score.where: score for score in reversed(timeline.scores()) if _tables(timeline, score)}
+    mixed = {score.where: score for score in reversed(timeline.scores()) if mixed_in(timeline, score)}
     findings = tuple(_finding(case, score) for score in mixed.values())
-    return joined(case, "Q01", Assessment(findings, premises(case), (), basis(case)), disputed(NORMALISED))
-
-
-def _tables(timeline: Timeline, score: Score) -> list[Adapt]:
-    """The tables that a score was mixed with; a prior counted in training is part of the distribution."""
-    found = [e for e in (timeline.by_id[i] for i in sorted(score.table)) if isinstance(e, Adapt)]
-    found.sort(key=lambda e: e.region.stream is not Stream.VAL)
-    return [e for e in found if e.region.stream is Stream.VAL or not score.normalised]
+    notes = dormant(case, "Q01", _mixed)
+    return joined(case, "Q01", Assessment(findings, premises(case), notes, basis(case)), disputed(NORMALISED))
 
 
 def _finding(case: Case, score: Score) -> Finding:
     timeline = case.submission.timeline
-    tables = _tables(timeline, score)
+    tables = mixed_in(timeline, score)
     gold = not score.normalised
-    message = _bytes_mixed(score, tables[0]) if gold and score.bytewise else _mixed(score, tables[0], gold)
     sure = not timeline.blocking_gaps() and gold
     evidence = [Evidence(Kind.SOURCE, "the probability that is mixed", score.where)]
     for table in tables[:3]:
         evidence += witness("the table is filled here", table)[:3]
     return Finding(
-        message,
+        _mixed(score, tables[0]),
         Certainty.SHOWN if sure else Certainty.LIKELY,
         _law(case, score, tables),
         tuple(evidence),
@@ -80,9 +75,11 @@ def _finding(case: Case, score: Score) -> Finding:
     )
 
 
-def _mixed(score: Score, table: Adapt, gold: bool) -> str:
-    if not gold:
+def _mixed(score: Score, table: Adapt) -> str:
+    if score.normalised:
         return f"counts of validation tokens ({place(table.where)}) enter the distribution that is scored"
+    if score.bytewise:
+        return _bytes_mixed(score, table)
     return (
         f"the score ({place(score.where)}) mixes the realised token's probability with counts "
         f"of a table filled with {table.region.stream.value} ({place(table.where)}); "
@@ -123,6 +120,12 @@ RULE = Rule(
             files(HASHED),
             Verdict.FAIL,
             "no distribution",
+        ),
+        Example(
+            "The same behind an order that is 0 in the run: a note names the setting.",
+            files(SWITCHED_HASHED),
+            Verdict.PASS,
+            "EXTRA_ENABLED=0 in this run: where EXTRA >= 2, the score",
         ),
         Example(
             "Exact contexts in a dictionary.", files(DICTIONARY), Verdict.NEEDS_RULING, "no distribution"

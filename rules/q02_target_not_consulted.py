@@ -26,7 +26,7 @@ from golf_audit.model import (
     Unmet,
     Verdict,
 )
-from golf_audit.static.asking import basis, place, premises, witness
+from golf_audit.static.asking import basis, dormant, place, premises, witness
 from golf_audit.static.example import (
     CONTEXT_KEY,
     DICTIONARY,
@@ -50,9 +50,12 @@ def check(case: Case) -> Assessment:
     timeline = case.submission.timeline
     mixed = {score.where: score for score in reversed(timeline.scores()) if score.table}
     findings = tuple(_finding(case, s) for s in mixed.values() if s.consults_target)
+    notes = dormant(case, "Q02", _hashed)
     unmet = premises(case)
     if not mixed and not unmet:
-        nothing = Assessment(not_applicable="no table or gate is mixed into the scored probability")
+        nothing = Assessment(
+            notes=notes, not_applicable="no table or gate is mixed into the scored probability"
+        )
         return joined(case, "Q02", nothing, TARGET_UNSEEN, precedents=PRECEDENTS)
     unclear = [s for s in mixed.values() if s.consults_target is None]
     unmet = (
@@ -70,7 +73,7 @@ def check(case: Case) -> Assessment:
         Evidence(Kind.SOURCE, "what is mixed in here is looked up under tokens before the target", s.where)
         for s in mixed.values()
     )
-    read = Assessment(findings, unmet, (), (*rests, *basis(case)) if mixed else ())
+    read = Assessment(findings, unmet, notes, (*rests, *basis(case)) if mixed else ())
     return joined(case, "Q02", read, TARGET_UNSEEN, precedents=PRECEDENTS)
 
 
@@ -81,13 +84,19 @@ def _finding(case: Case, score: Score) -> Finding:
     for table in tables[:3]:
         evidence += witness("the table under that key is filled here", table)[:3]
     return Finding(
-        f"the target that is scored ({place(score.where)}) is hashed into the key under which counts are "
-        "looked up for its own probability",
+        _hashed(score, tables[0]),
         Certainty.LIKELY if timeline.blocking_gaps() else Certainty.SHOWN,
         CACHES_UNRULED if score.smoothed else TARGET_UNSEEN,
         tuple(evidence),
         "look up under the prefix alone, and form the distribution over all tokens (#1514)",
         PRECEDENTS,
+    )
+
+
+def _hashed(score: Score, table: Adapt) -> str:
+    return (
+        f"the target that is scored ({place(score.where)}) is hashed into the key under which counts are "
+        "looked up for its own probability"
     )
 
 

@@ -13,7 +13,7 @@ Blind  State that is kept outside the process; native code that the static readi
 from golf_audit.joining import joined
 from golf_audit.law import SCORE_FIRST
 from golf_audit.model import Assessment, Evidence, Example, Finding, Kind, Precedent, Rule, Severity, Verdict
-from golf_audit.static.asking import basis, certainty, conditions_of, place, premises, witness
+from golf_audit.static.asking import basis, certainty, conditions_of, dormant, place, premises, witness
 from golf_audit.static.example import (
     POLISH,
     SCORED_THEN_TRAINED,
@@ -27,6 +27,7 @@ from golf_audit.static.example import (
 from golf_audit.static.leaks import Kind as Leaking
 from golf_audit.static.leaks import Leak, leaks
 from golf_audit.submission import Case
+from golf_audit.timeline import Adapt, Score
 
 PRECEDENTS = (
     Precedent(1376, "closed", "adapted on the validation stream before quantisation"),
@@ -42,20 +43,24 @@ def check(case: Case) -> Assessment:
     found = leaks(case.submission.timeline)
     findings = tuple(_finding(case, leak) for leak in found if leak.kind is Leaking.BEFORE)
     others = {leak.kind.value for leak in found if leak.kind is not Leaking.BEFORE}
-    notes = tuple(
+    elsewhere = tuple(
         Evidence(Kind.COMPUTED, f"adaptation and scores meet in another way: see {rule}")
         for rule in sorted(others)
     )
+    notes = (*elsewhere, *dormant(case, "T01", _learns))
     read = Assessment(findings, premises(case), notes, basis(case))
     return joined(case, "T01", read, SCORE_FIRST, TO_CHANGE, PRECEDENTS)
 
 
+def _learns(score: Score, adapt: Adapt) -> str:
+    return (
+        f"{adapt.parameters} learns from validation tokens ({place(adapt.where)}) before they are scored "
+        f"({place(score.where)})"
+    )
+
+
 def _finding(case: Case, leak: Leak) -> Finding:
     score, adapt = leak.score, leak.adapt
-    message = (
-        f"{adapt.parameters} learns from validation tokens ({place(adapt.where)}) before they are scored "
-        f"({place(score.where)}) for the claimed number"
-    )
     report = case.submission.timeline.reported
     evidence = [
         *witness(f"{adapt.parameters} changes by validation tokens", adapt),
@@ -65,7 +70,7 @@ def _finding(case: Case, leak: Leak) -> Finding:
     if report is not None:
         evidence.append(Evidence(Kind.SOURCE, "the claimed number is printed", report.where))
     return Finding(
-        message,
+        f"{_learns(score, adapt)} for the claimed number",
         certainty(case.submission.timeline, score, adapt, leak.overlap),
         SCORE_FIRST,
         tuple(evidence),
@@ -95,7 +100,12 @@ RULE = Rule(
             files(STEP_BEFORE_SUM),
             Verdict.PASS,
         ),
-        Example("Adaptation behind a switch that is off.", files(before=SWITCHED_POLISH), Verdict.PASS),
+        Example(
+            "Adaptation behind a switch that is off: a note names the switch.",
+            files(before=SWITCHED_POLISH),
+            Verdict.PASS,
+            "EXTRA_ENABLED=0 in this run: turned on, GPT learns from validation tokens",
+        ),
         Example(
             "The README's command turns it on.",
             files(before=SWITCHED_POLISH, readme=SWITCH_ON),

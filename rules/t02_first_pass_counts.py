@@ -11,10 +11,11 @@ Blind  Epochs that are unrolled by hand look like separate passes; P01 or T01 th
 from golf_audit.joining import joined
 from golf_audit.law import LAST_EPOCH
 from golf_audit.model import Assessment, Example, Finding, Precedent, Rule, Severity, Verdict
-from golf_audit.static.asking import basis, certainty, place, premises, witness
+from golf_audit.static.asking import basis, certainty, dormant, place, premises, witness
 from golf_audit.static.example import LAST_OF_THREE, SCORED_THEN_TRAINED, files
 from golf_audit.static.leaks import Kind, Leak, leaks
 from golf_audit.submission import Case
+from golf_audit.timeline import Adapt, Score
 
 PRECEDENTS = (
     Precedent(568, "closed", "scored on the last epoch"),
@@ -25,22 +26,30 @@ PRECEDENTS = (
 def check(case: Case) -> Assessment:
     found = leaks(case.submission.timeline)
     findings = tuple(_finding(case, leak) for leak in found if leak.kind is Kind.EPOCH)
-    read = Assessment(findings, premises(case), (), basis(case))
+    read = Assessment(
+        findings,
+        premises(case),
+        dormant(case, "T02", lambda score, adapt: f"the {_late(score, adapt)}"),
+        basis(case),
+    )
     return joined(case, "T02", read, LAST_EPOCH, precedents=PRECEDENTS)
+
+
+def _late(score: Score, adapt: Adapt) -> str:
+    return (
+        f"score ({place(score.where)}) is taken in a loop whose earlier rounds have trained "
+        f"{adapt.parameters} on the same tokens ({place(adapt.where)})"
+    )
 
 
 def _finding(case: Case, leak: Leak) -> Finding:
     score, adapt = leak.score, leak.adapt
-    message = (
-        f"the reported score ({place(score.where)}) is taken in a loop whose earlier rounds have trained "
-        f"{adapt.parameters} on the same tokens ({place(adapt.where)})"
-    )
     evidence = (
         *witness("scored here, in every round or the last", score),
         *witness(f"{adapt.parameters} learns here from the same tokens", adapt),
     )
     return Finding(
-        message,
+        f"the reported {_late(score, adapt)}",
         certainty(case.submission.timeline, score, adapt, leak.overlap),
         LAST_EPOCH,
         evidence,

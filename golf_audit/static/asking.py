@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from golf_audit.model import Certainty, Evidence, Kind, Unmet, Where
-from golf_audit.static.because import because
+from golf_audit.static.because import because, kind_of
+from golf_audit.static.leaks import unguarded
 from golf_audit.submission import Case
-from golf_audit.timeline import SOMETIMES, Adapt, Calibrate, Event, Overlap, Report, Score, Stream, Timeline
+from golf_audit.timeline import Adapt, Calibrate, Event, Overlap, Report, Score, Stream, Timeline
 
 _TTT = re.compile(r"(?<![a-z])ttt(?![a-z])|test[-_ ]time[-_ ]train", re.IGNORECASE)
 
@@ -62,9 +63,7 @@ def behind(timeline: Timeline, score: Score) -> list[Event]:
 
 def certainty(timeline: Timeline, score: Score, event: Event, overlap: Overlap) -> Certainty:
     """Shown only where the overlap is exact, the number has a log, and no unknown test guards the event."""
-    guards = set(event.conditions) - set(score.conditions)
-    guarded = any(not guard.startswith(SOMETIMES) for guard in guards)
-    exact = overlap is Overlap.SHOWN and not guarded and not timeline.blocking_gaps()
+    exact = overlap is Overlap.SHOWN and unguarded(score, event) and not timeline.blocking_gaps()
     return Certainty.SHOWN if exact else Certainty.LIKELY
 
 
@@ -83,6 +82,18 @@ def witness(says: str, event: Event) -> list[Evidence]:
 def conditions_of(case: Case, event: Event) -> list[Evidence]:
     """The settings that opened the way to an event, and the tests on its way that could not be told."""
     return because(case, event) + [Evidence(Kind.COMPUTED, f"if {c}") for c in event.conditions]
+
+
+def dormant(case: Case, rule: str, says: Callable[[Score, Adapt], str]) -> tuple[Evidence, ...]:
+    """Notes on what would break a rule if a switch of the run stood otherwise, each where it was set."""
+    found = []
+    for would in case.submission.timeline.dormant:
+        setting = case.submission.config.setting(would.switch)
+        if would.rule == rule and setting is not None:
+            told = f"{would.change}, {says(would.score, would.adapt)}"
+            stands = f"{setting.name}={setting.value} in this run"
+            found.append(Evidence(kind_of(setting), f"{stands}: {told}", setting.where))
+    return tuple(found)
 
 
 def basis(case: Case) -> tuple[Evidence, ...]:
@@ -127,6 +138,7 @@ __all__ = [
     "behind",
     "certainty",
     "conditions_of",
+    "dormant",
     "first_of",
     "place",
     "premises",

@@ -29,6 +29,11 @@ def because(case: Case, event: Event) -> list[Evidence]:
     return [evidence for setting in found.values() for evidence in _evidence(setting)]
 
 
+def kind_of(setting: Setting) -> Kind:
+    """Where a setting was read, as a kind of evidence."""
+    return _KINDS.get(setting.origin, Kind.FILE)
+
+
 def _tests_around(sources: Sources, where: Where) -> Iterator[ast.expr]:
     """The tests of the `if` statements that hold a line in one of their branches, innermost last."""
     module = sources.modules.get(where.file)
@@ -61,7 +66,6 @@ def _evidence(setting: Setting) -> Iterator[Evidence]:
     differs = default is not None and default.value != setting.value
     says = f"because {setting.name}={setting.value}"
     says += f" (default in code: {default.value})" if default is not None and differs else ""
-    kind = _KINDS.get(setting.origin, Kind.FILE)
-    yield Evidence(kind, says, setting.where)
+    yield Evidence(kind_of(setting), says, setting.where)
     for where in setting.witnesses[1:_WITNESSES]:
         yield Evidence(Kind.FILE, f"{setting.name}={setting.value} stands here too", where)

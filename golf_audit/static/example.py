@@ -146,6 +146,11 @@ POLISH = """
         step(model, optimizer, x, y)
 """
 SWITCHED_POLISH = "    if EXTRA:\n" + textwrap.indent(POLISH.strip("\n"), "    ") + "\n"
+BENIGN_SWITCH = """
+    if EXTRA:
+        extra = torch.optim.SGD(model.parameters(), lr=1e-4)
+        step(model, extra, *piece(load(TRAIN_FILES), 0))
+"""
 HASHED = """
 table = np.zeros(1 << 22)
 for start in range(0, len(tokens) - 1, 1024):
@@ -172,6 +177,10 @@ for start in range(0, len(tokens) - 1, 1024):
     count += y.numel()
     table[key, y] += 1
 """
+SWITCHED_HASHED = HASHED.replace(
+    "    mixed = 0.8 * p + 0.2 * table[key]\n",
+    "    mixed = p\n    if EXTRA >= 2:\n        mixed = 0.8 * p + 0.2 * table[key]\n",
+).replace("    np.add.at(table, key, 1)\n", "    if EXTRA >= 2:\n        np.add.at(table, key, 1)\n")
 DICTIONARY = """
 seen = {}
 for start in range(0, len(tokens) - 1, 1024):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from golf_audit.model import Where
-from golf_audit.timeline import Adapt, Overlap, Region, Report, Score, Stream, Timeline
+from golf_audit.timeline import SOMETIMES, Adapt, Event, Overlap, Region, Report, Score, Stream, Timeline
 
 
 class Kind(Enum):
@@ -63,6 +63,12 @@ def _surer(best: dict[Place, Leak], rank: dict[Overlap, int], first: Place, seco
         del best[first if rank[best[second].overlap] < rank[best[first].overlap] else second]
 
 
+def unguarded(score: Score, event: Event) -> bool:
+    """True where no test that is not known guards an event, beyond those that guard the score."""
+    guards = set(event.conditions) - set(score.conditions)
+    return all(guard.startswith(SOMETIMES) for guard in guards)
+
+
 def training_on_validation(timeline: Timeline) -> list[Adapt]:
     """Steps that learn from both streams at one place: the training loop itself reads validation tokens."""
     taken: dict[object, set[Stream]] = {}
@@ -108,4 +114,4 @@ def _scored_before(timeline: Timeline, first: Score, adapt: Adapt) -> bool:
     return first.id < adapt.id and shared and first.region.overlap(adapt.region) is not Overlap.NONE
 
 
-__all__ = ["Kind", "Leak", "leaks", "training_on_validation"]
+__all__ = ["Kind", "Leak", "leaks", "training_on_validation", "unguarded"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from golf_audit.runconfig import RunConfig
 from golf_audit.source import Layer, Sources
 from golf_audit.static.atoms import Blend, Cnt, Dep, Lost, Sc, Sel, Taint, Tok
 from golf_audit.static.attribution import Claimed, Match, guards_of, match
+from golf_audit.static.dormant import dormant
 from golf_audit.static.interpreter.program import Interpreter
-from golf_audit.static.interpreter.state import Printed
+from golf_audit.static.interpreter.state import STEP_CAP, Printed
 from golf_audit.static.regions import region_of
 from golf_audit.support import Support
 from golf_audit.timeline import Event, Gap, Origin, Region, Report, Score, Stream, Timeline
@@ -18,6 +19,10 @@ from golf_audit.timeline import Event, Gap, Origin, Region, Report, Score, Strea
 NO_PRINT = "no print of the program writes the claimed line"
 UNTRACED = "the claimed number could not be traced to losses of validation targets"
 NO_LOG = "no log line stands behind the claim, so the claimed number cannot be tied to a print"
+
+
+_MORE, _ENOUGH = 2, 100_000
+"""What all runs with a switch turned may take together: times the steps of the run, and at least so many."""
 
 
 def predict(sources: Sources, config: RunConfig, support: Support) -> Timeline:
@@ -36,7 +41,38 @@ def predict(sources: Sources, config: RunConfig, support: Support) -> Timeline:
                 if found is not None:
                     run = again
                     break
-    return _timeline(run, found, NO_PRINT if lines else NO_LOG, tied=bool(lines))
+    untied = NO_PRINT if lines else NO_LOG
+    real = _timeline(run, found, untied, tied=bool(lines))
+    if run.stopped or real.reported is None:
+        return real
+    turned = _Turned(sources, run, claimed, untied, max(_MORE * run.steps, _ENOUGH))
+    return replace(real, dormant=dormant(run, real, turned.timelines))
+
+
+@dataclass
+class _Turned:
+    """The program with a switch turned, as often as the steps that are left allow."""
+
+    sources: Sources
+    run: Interpreter
+    claimed: list[Claimed]
+    untied: str
+    left: int
+
+    def timelines(self, forced: dict[int, bool], config: RunConfig) -> Iterator[Timeline]:
+        """What the claimed print rests on then, and the last result that only this run prints. Where it
+        ends before its time, nothing."""
+        other = Interpreter(self.sources, config, self.run.main, forced)
+        other.step_cap = min(STEP_CAP, self.left)
+        other.run()
+        self.left -= other.steps
+        if other.stopped:
+            return
+        yield _timeline(other, _best(other.printed, self.claimed), self.untied, tied=False)
+        old = {printed.where for printed in self.run.printed}
+        new = _fallback([printed for printed in other.printed if printed.where not in old])
+        if new is not None:
+            yield _timeline(other, new, self.untied, tied=False)
 
 
 def _first_run(sources: Sources, config: RunConfig) -> tuple[Layer | None, Interpreter]:
@@ -84,9 +120,9 @@ def _best(printed: Sequence[Printed], claimed: Sequence[Claimed]) -> Match | Non
     return None
 
 
-def _fallback(run: Interpreter) -> Match | None:
+def _fallback(prints: Sequence[Printed]) -> Match | None:
     """Without a log: the last print of a score that speaks of bpb."""
-    for printed in reversed(run.printed):
+    for printed in reversed(prints):
         facts = frozenset[object]().union(*(p for p in printed.parts if not isinstance(p, str)))
         text = "".join(p for p in printed.parts if isinstance(p, str)).lower()
         if "bpb" in text and any(isinstance(a, Sc) for a in facts):
@@ -101,7 +137,7 @@ def _timeline(run: Interpreter, found: Match | None, untied: str, *, tied: bool)
     gaps += [Gap(reason, where, behind_report=True) for reason, where in dict.fromkeys(run.unread)]
     if found is None or not tied:
         gaps.append(Gap(untied, None, behind_report=True))
-    found = found or _fallback(run)
+    found = found or _fallback(run.printed)
     events = list(run.events)
     facts: Taint = found.facts if found is not None else frozenset()
     gaps += [Gap(*run.gaps[a.gap], behind_report=True) for a in facts if isinstance(a, Lost)]

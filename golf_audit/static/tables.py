@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from golf_audit.timeline import Adapt, Overlap, Score, Timeline
+from golf_audit.timeline import Adapt, Overlap, Score, Stream, Timeline
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,13 @@ class Rescore:
     score: Score
     table: Adapt
     overlap: Overlap
+
+
+def mixed_in(timeline: Timeline, score: Score) -> list[Adapt]:
+    """The tables that a score was mixed with; a prior counted in training is part of the distribution."""
+    found = [e for e in (timeline.by_id[i] for i in sorted(score.table)) if isinstance(e, Adapt)]
+    found.sort(key=lambda e: e.region.stream is not Stream.VAL)
+    return [e for e in found if e.region.stream is Stream.VAL or not score.normalised]
 
 
 def rescored(timeline: Timeline) -> list[Rescore]:
@@ -45,4 +52,4 @@ def _round(score: Score, table: Adapt) -> int:
     return 0
 
 
-__all__ = ["Rescore", "rescored"]
+__all__ = ["Rescore", "mixed_in", "rescored"]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from golf_audit.static.atoms import Sc, Taint, capped
-from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import DeadPathError, ProgramEndError
+from golf_audit.static.interpreter.switches import Switches
 from golf_audit.static.values import Obj, Unk, Value
 from golf_audit.timeline import SOMETIMES
 
@@ -17,7 +17,7 @@ _SIZES = re.compile(r"^(not )?\(?(len\(|[\w.\[\]]+\.(size|numel|shape|any\())")
 """Tests of how much there is: they hold for some data of every run."""
 
 
-class Branches(Machine):
+class Branches(Switches):
     """Execution of if, try, with and match."""
 
     def _if(self, node: ast.If) -> bool:
@@ -26,6 +26,7 @@ class Branches(Machine):
             return self.block(node.body if forced else node.orelse)
         test = self.eval(node.test)
         truth = self.truth(test)
+        self.decide(node, truth)
         if truth is not None:
             return self.block(node.body if truth else node.orelse)
         return self.fork(node, test, lambda: self.block(node.body), lambda: self.block(node.orelse))

@@ -9,7 +9,7 @@ from typing import Any
 from golf_audit.static.atoms import Taint
 from golf_audit.static.interpreter.joins import Joins
 from golf_audit.static.interpreter.state import MISSING
-from golf_audit.static.values import Args, Cls, Dct, Fn, Keywords, Lib, Lst, Obj, Text, Unk, Value
+from golf_audit.static.values import Args, Cls, Dct, Env, Fn, Keywords, Lib, Lst, Obj, Text, Unk, Value
 
 Handler = Callable[[Any, Args, Keywords, ast.AST], Value]
 
@@ -44,6 +44,9 @@ class Machine(Joins):
         raise NotImplementedError
 
     def compares_scores(self, test: ast.expr | None) -> bool:
+        raise NotImplementedError
+
+    def load(self, name: str, env: Env) -> Value:
         raise NotImplementedError
 
     def eval(self, node: ast.expr) -> Value:

@@ -119,11 +119,14 @@ class State:
         self.mixes: dict[int, Delay] = {}  # statements that mix each token with the one before it
         self.scanned: dict[int, list[Delay]] = {}  # functions that were looked at for them
         self.smoothed: set[int] = set()  # blends of the form (count + c * p) / (total + c)
+        self.decided: dict[int, Any] = {}  # if statements, and what decided them: see switches.py
+        self.doing: dict[int, frozenset[str]] = {}  # functions, and what they do: see switches.py
         self.choices: list[tuple[ast.AST, Taint]] = []  # live branches that compare two scores, and by what
         self.weak = 0
         self._aside: list[list[tuple[Root, frozenset[int], Taint, Taint]]] = []  # per branch that is open
         self.grad = True
         self.steps = 0
+        self.step_cap = STEP_CAP
         self._numbers = 0
         self._events = 0
         self._made: dict[Any, int] = {}
@@ -139,7 +142,7 @@ class State:
     def spend(self) -> None:
         """Count one step."""
         self.steps += 1
-        if self.steps > STEP_CAP:
+        if self.steps > self.step_cap:
             raise OutOfBudgetError
 
     def number(self) -> int:
