@@ -100,8 +100,7 @@ def _change(switch: Switch) -> str:
     """How the switch would have to stand, for a sentence."""
     if _on_off(switch):
         return "turned off" if switch.setting.literal else "turned on"
-    test = ast.unparse(switch.test)
-    return f"where not ({test})" if switch.held else f"where {test}"
+    return f"where not ({switch.says})" if switch.held else f"where {switch.says}"
 
 
 def _on_off(switch: Switch) -> bool:

@@ -121,6 +121,7 @@ class State:
         self.smoothed: set[int] = set()  # blends of the form (count + c * p) / (total + c)
         self.decided: dict[int, Any] = {}  # if statements, and what decided them: see switches.py
         self.doing: dict[int, frozenset[str]] = {}  # functions, and what they do: see switches.py
+        self.looked = 0  # nodes of sides that were not taken
         self.choices: list[tuple[ast.AST, Taint]] = []  # live branches that compare two scores, and by what
         self.weak = 0
         self._aside: list[list[tuple[Root, frozenset[int], Taint, Taint]]] = []  # per branch that is open

@@ -24,14 +24,18 @@ _PROCESS = frozenset({"RANK", "LOCAL_RANK", "WORLD_SIZE"})
 _LEAVES = (ast.Return, ast.Continue, ast.Break)
 _DEPTH = 6
 """Calls that are followed by name below a side that was not taken."""
+_LOOKED = 1_000_000
+"""Nodes of sides not taken that are looked at in one program; beyond, no more switches are found."""
 
 
 @dataclass(frozen=True)
 class Switch:
-    """The one setting that decides a test, the part of the test that reads it, and whether that part held."""
+    """The one setting that decides a test, the part of the test that reads it (`says`: its text), and
+    whether that part held."""
 
     setting: Setting
     test: ast.expr
+    says: str
     held: bool
 
 
@@ -69,7 +73,9 @@ class Switches(Machine):
             parts = [part for part in test.values if _pure(part) and self.truth(self.eval(part)) is truth]
             return self._switch(parts[0], truth) if len(parts) == 1 else None
         found = {setting.name: setting for setting in self._settings(test)}
-        return Switch(next(iter(found.values())), test, truth) if len(found) == 1 else None
+        if len(found) != 1:
+            return None
+        return Switch(next(iter(found.values())), test, self.quote(test), truth)
 
     def _settings(self, test: ast.expr) -> Iterator[Setting]:
         """Settings that a test reads, where the program's value is the setting's."""
@@ -93,7 +99,7 @@ class Switches(Machine):
         taken, other = (node.body, node.orelse) if truth else (node.orelse, node.body)
         if other or not taken or not isinstance(taken[-1], _LEAVES) or self.frame.fn is None:
             return other
-        for holder in ast.walk(self.frame.fn.node):
+        for holder in self._looked_at(self.frame.fn.node):
             for field in ("body", "orelse", "finalbody"):
                 block = getattr(holder, field, None)
                 if isinstance(block, list) and node in block:
@@ -104,7 +110,7 @@ class Switches(Machine):
         """What code would do, itself or in a function that it calls by name."""
         done: set[str] = set()
         for statement in body:
-            for node in ast.walk(statement):
+            for node in self._looked_at(statement):
                 done.update(_does_here(node))
                 if isinstance(node, ast.Call) and depth:
                     for fn in self._named_functions(node.func):
@@ -119,6 +125,14 @@ class Switches(Machine):
             self.doing[key] = self._does(body if isinstance(body, list) else [body], depth)
         return self.doing[key]
 
+    def _looked_at(self, code: ast.AST) -> Iterator[ast.AST]:
+        """The nodes of code, as long as there is leave to look at more."""
+        for node in ast.walk(code):
+            self.looked += 1
+            if self.looked > _LOOKED:
+                return
+            yield node
+
     def _named_functions(self, func: ast.expr) -> Iterator[Fn]:
         """Functions of the submission that a call can mean by its name alone."""
         if isinstance(func, ast.Name):
@@ -127,7 +141,9 @@ class Switches(Machine):
             if isinstance(found, Cls):
                 yield from _functions(found.lookup("__init__"))
         elif isinstance(func, ast.Attribute):
-            for value in self.frame.env.globals.vars.values():
+            names = self.frame.env.globals.vars
+            self.looked += len(names)
+            for value in names.values():
                 if isinstance(value, Cls):
                     yield from _functions(value.attrs.get(func.attr))
 
