@@ -16,6 +16,8 @@ from golf_audit.report.escape import QUOTE_CAP, terminal
 Line = tuple[int, str, str]
 """Columns of indentation, text, style."""
 
+_LONG_WORD = 60
+
 
 def render(report: Report, rule_id: str, *, color: bool | None = None, width: int | None = None) -> str:
     """The page of one rule's ruling. Raises AuditError when the report holds none of that rule."""
@@ -84,7 +86,12 @@ def _evidence(evidence: Sequence[Evidence]) -> Iterator[Line]:
         packed = f", packed in line {one.where.payload_line}" if one.where.payload_line is not None else ""
         yield 5, terminal(words.position(one.where)) + packed, "cyan"
         if one.where.quote:
-            yield 5, f"| {terminal(one.where.quote, QUOTE_CAP)}", "italic"
+            yield 5, _quoted(terminal(one.where.quote, QUOTE_CAP)), "italic"
+
+
+def _quoted(code: str) -> str:
+    """A quote behind its bar; minified code without blanks would leave the bar alone on a line."""
+    return f"|{code}" if len(code.split(" ", 1)[0]) > _LONG_WORD else f"| {code}"
 
 
 def _missing(ruling: Ruling) -> Iterator[Line]:
