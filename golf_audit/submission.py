@@ -79,7 +79,9 @@ class Submission:
     @cached_property
     def timeline(self) -> Timeline:
         """What the code will do to validation data, predicted from the sources and the configuration."""
-        return predict(self.sources, self.config, self.support)
+        files = [self.tree.get(run.file) for run in self.support.runs]
+        logs = [file.text.text for file in files if file is not None and file.text is not None]
+        return predict(self.sources, self.config, self.support, logs)
 
     @property
     def faults(self) -> tuple[Fault, ...]:

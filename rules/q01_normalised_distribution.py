@@ -31,6 +31,7 @@ from golf_audit.static.example import (
     BYTE_COUNTS,
     DICTIONARY,
     HASHED,
+    ROUTED,
     SCORED_THEN_TRAINED,
     SWITCHED_HASHED,
     TILTED,
@@ -99,7 +100,9 @@ def _law(case: Case, score: Score, tables: list[Adapt]) -> Cite:
     gold = not score.normalised
     if gold and score.bytewise:
         return disputed(BYTE_MIXTURE) if case.submission.track is Track.NON_RECORD else BYTE_MIXTURE
-    hashed = gold and not score.smoothed and any("table" in table.parameters for table in tables)
+    # a key that is known to hold the prefix alone looks up a row over the whole vocabulary
+    told = score.consults_target is not False
+    hashed = gold and told and not score.smoothed and any("table" in table.parameters for table in tables)
     return NORMALISED if hashed else CACHES_UNRULED
 
 
@@ -114,6 +117,7 @@ RULE = Rule(
     examples=(
         Example("A softmax over the vocabulary.", files(), Verdict.PASS),
         Example("The same, with adaptation.", files(SCORED_THEN_TRAINED), Verdict.PASS),
+        Example("A model that pools at places which it computed itself.", files(**ROUTED), Verdict.PASS),
         Example("One id is tilted by counts of the prefix, and renormalised.", files(TILTED), Verdict.PASS),
         Example(
             "A hashed cache speaks of the realised token only.",

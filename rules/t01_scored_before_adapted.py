@@ -20,9 +20,11 @@ from golf_audit.static.example import (
     STEP_BEFORE_SUM,
     SWITCH_ON,
     SWITCHED_POLISH,
+    TOLD_POLISH,
     TRAIN_FIRST,
     claiming,
     files,
+    told,
 )
 from golf_audit.static.leaks import Kind as Leaking
 from golf_audit.static.leaks import Leak, leaks
@@ -129,6 +131,31 @@ RULE = Rule(
             claiming(files(TRAIN_FIRST), 1.0203),
             Verdict.UNDETERMINED,
             "learns from",
+        ),
+        Example(
+            "A branch that is on by default, and the log shows it.",
+            told(
+                files(before=TOLD_POLISH, **{'"EXTRA_ENABLED", "0"': '"EXTRA_ENABLED", "1"'}),
+                "artifact: about to be written",
+                "polish: starts on the stream",
+            ),
+            Verdict.FAIL,
+            "learns from",
+        ),
+        Example(
+            "The same, and the log holds what stands beside the branch but nothing of what it prints.",
+            told(
+                files(before=TOLD_POLISH, **{'"EXTRA_ENABLED", "0"': '"EXTRA_ENABLED", "1"'}),
+                "artifact: about to be written",
+            ),
+            Verdict.UNDETERMINED,
+            "learns from",
+        ),
+        Example(
+            "A log with a result that the script cannot have written.",
+            told(files(), "ema:diagnostic val_loss:4.21370000 val_bpb:2.52740000 eval_time:8624ms"),
+            Verdict.UNDETERMINED,
+            "which script ran?",
         ),
     ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from golf_audit.model import Certainty, Evidence, Kind, Unmet, Where
 from golf_audit.static.because import because, kind_of
-from golf_audit.static.leaks import unguarded
+from golf_audit.static.leaks import leaks, unguarded
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Calibrate, Event, Overlap, Report, Score, Stream, Timeline
 
@@ -115,7 +115,9 @@ def basis(case: Case) -> tuple[Evidence, ...]:
             for where in dict.fromkeys(s.where for s in scores)
         ),
     ]
+    early = {leak.adapt.where for leak in leaks(timeline)}  # what another rule speaks of, or this one
     adapted = [e for s in scores for e in behind(timeline, s) if isinstance(e, Adapt)]
+    adapted = [e for e in adapted if not e.scratch and e.where not in early]
     found += [
         Evidence(Kind.SOURCE, f"{e.parameters} adapts here, on tokens that are already scored", e.where)
         for e in first_of(e for e in adapted if e.region.stream is Stream.VAL)

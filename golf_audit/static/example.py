@@ -6,6 +6,7 @@ They are written here; none is taken from a submission.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 from golf_audit import specimen
 
@@ -414,7 +415,33 @@ def files(evaluation: str = SCORE, before: str = "", readme: str = "", **changed
     added: dict[str, str | None] = {"train_gpt.py": script}
     if readme:
         added["README.md"] = readme
-    return specimen.folder(specimen.log(code=len(script.encode())), files=added)
+    return specimen.folder(_log(script), files=added)
+
+
+ROUTED = {
+    "return F.rms_norm(self.emb(x), (512,))": """h = F.rms_norm(self.emb(x), (512,))
+        p = torch.sigmoid(self.head(h)[..., 0])
+        part = (p > 0.5).long().cumsum(-1)
+        pooled = torch.zeros_like(p).scatter_add_(-1, part, p)
+        return h * (pooled.gather(-1, part) * p + (1 - p))[..., None]"""
+}
+"""A model that pools and gathers at places which it computed itself."""
+TOLD_POLISH = (
+    '    print("artifact: about to be written")\n    if EXTRA:\n'
+    '        print("polish: starts on the stream")\n' + textwrap.indent(POLISH.strip("\n"), "    ") + "\n"
+)
+"""Adaptation before saving, behind a switch, and said so."""
+
+
+def told(folder: dict[str, str], *lines: str) -> dict[str, str]:
+    """The same folder, with these lines in its log."""
+    return {**folder, "train_log_1.txt": _log(folder["train_gpt.py"], lines)}
+
+
+def _log(script: str, extra: Sequence[str] = ()) -> str:
+    """The log of such a program: it prints one result."""
+    lines = specimen.log(code=len(script.encode()), extra=extra).splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("quantized val_loss"))
 
 
 SWITCH_ON = "# Eleven layers\n\n    EXTRA_ENABLED=1 torchrun --standalone --nproc_per_node=8 train_gpt.py\n"

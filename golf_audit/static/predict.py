@@ -13,11 +13,13 @@ from golf_audit.static.dormant import dormant
 from golf_audit.static.interpreter.program import Interpreter
 from golf_audit.static.interpreter.state import STEP_CAP, Printed
 from golf_audit.static.regions import region_of
+from golf_audit.static.witness import foreign, unseen
 from golf_audit.support import Support
-from golf_audit.timeline import Event, Gap, Origin, Region, Report, Score, Stream, Timeline
+from golf_audit.timeline import Adapt, Calibrate, Event, Gap, Origin, Region, Report, Score, Stream, Timeline
 
 NO_PRINT = "no print of the program writes the claimed line"
 UNTRACED = "the claimed number could not be traced to losses of validation targets"
+FOREIGN = 'the claimed log holds a result that no text of the script writes ("{}"): which script ran?'
 NO_LOG = "no log line stands behind the claim, so the claimed number cannot be tied to a print"
 
 
@@ -25,8 +27,9 @@ _MORE, _ENOUGH = 2, 100_000
 """What all runs with a switch turned may take together: times the steps of the run, and at least so many."""
 
 
-def predict(sources: Sources, config: RunConfig, support: Support) -> Timeline:
-    """Follow the program under its configuration and trace the claimed number back to its scores."""
+def predict(sources: Sources, config: RunConfig, support: Support, logs: Sequence[str] = ()) -> Timeline:
+    """Follow the program under its configuration and trace the claimed number back to its scores. `logs` are
+    the texts of the claimed logs: what they do not show of a branch is held against what happens there."""
     lines = claimed_lines(support)
     claimed = lines or result_lines(support)
     main, run = _first_run(sources, config)
@@ -42,11 +45,29 @@ def predict(sources: Sources, config: RunConfig, support: Support) -> Timeline:
                     run = again
                     break
     untied = NO_PRINT if lines else NO_LOG
-    real = _timeline(run, found, untied, tied=bool(lines))
+    real = _doubted(_timeline(run, found, untied, tied=bool(lines)), sources, logs)
+    strange = foreign(sources, [final for claimed_run in support.runs for final in claimed_run.finals])
+    if strange is not None:
+        real = replace(real, gaps=(*real.gaps, Gap(FOREIGN.format(strange.strip()[:60]), None, True)))
     if run.stopped or real.reported is None:
         return real
     turned = _Turned(sources, run, claimed, untied, max(_MORE * run.steps, _ENOUGH))
     return replace(real, dormant=dormant(run, real, turned.timelines))
+
+
+def _doubted(timeline: Timeline, sources: Sources, logs: Sequence[str]) -> Timeline:
+    """The timeline with a condition on what happens in branches that the claimed logs do not show."""
+    return replace(timeline, events=tuple(_doubt(event, sources, logs) for event in timeline.events))
+
+
+def _doubt(event: Event, sources: Sources, logs: Sequence[str]) -> Event:
+    if not isinstance(event, (Adapt, Calibrate)) or event.region.stream is not Stream.VAL:
+        return event
+    branch = unseen(sources, (event.where, *(call.where for call in event.path)), logs)
+    if branch is None:
+        return event
+    says = f"line {branch.line} ran, though the claimed logs hold nothing of what its branch always prints"
+    return replace(event, conditions=(*event.conditions, says))
 
 
 @dataclass

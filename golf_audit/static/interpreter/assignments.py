@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from golf_audit.static.atoms import NONE, Blend, Cnt, Dep, Ix, Own, Sc, Taint, Tok, union
+from golf_audit.static.atoms import NONE, Blend, Cnt, Dep, Ix, Out, Own, Sc, Taint, Tok, union
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.positions import SELECTIONS, consults
 from golf_audit.static.interpreter.state import MISSING
@@ -145,8 +145,9 @@ class Assignments(Machine):
     def table_facts(self, node: ast.AST, holder: Value, index: Taint) -> Taint:
         """What a table gains that is written at these indices: Cnt where they hold tokens of the data."""
         tokens = frozenset(a for a in index if isinstance(a, Tok) and a.stream in (Stream.VAL, Stream.TRAIN))
-        if not tokens:
-            return NONE
+        inside = any(isinstance(f.receiver, Obj) and f.receiver.kind == "module" for f in self.frames)
+        if not tokens or (inside and any(isinstance(a, Out) for a in index)):
+            return NONE  # a layer that pools at places which it computed itself counts nothing
         self.filled.add(id(node))
         made = self.adapt(node, "a dictionary" if isinstance(holder, Dct) else "a table", tokens, "table")
         # counts of training tokens may become parameters: what they were counted from stays known

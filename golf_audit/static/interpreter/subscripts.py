@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from golf_audit.static.atoms import Cnt, Ix, Out, Sc, Taint, Tok, capped, union
+from golf_audit.static.atoms import Cnt, Ix, Out, Par, Sc, Taint, Tok, capped, union
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.positions import SELECTIONS
 from golf_audit.static.interpreter.state import MISSING, PURE_ERRORS
@@ -165,6 +165,8 @@ class Subscripts(Machine):
             taint = capped(taint | (self.placeless(facts) | self.looked_up(facts) if counted else facts))
             return Unk(taint, value.kind)
         extra = frozenset(a for a in facts if not isinstance(a, (Ix, Tok)))
+        if chosen:  # tokens that a mask of the model has picked are still tokens
+            extra = frozenset(a for a in extra if not isinstance(a, (Out, Par)))
         if value.roots:
             return Unk(capped(value.taint | extra), value.kind, value.roots, value, detached=value.detached)
         advanced = isinstance(index, Unk) and index.kind not in ("number", "") and not marks

@@ -246,7 +246,8 @@ class Tensors(Machine):
     def _gather(self, value: Unk, args: list[Value], keywords: dict[str, Value], node: ast.AST) -> Value:
         index = union([self.taint(a) for a in args[1:]] + [self.taint(keywords.get("index"))])
         facts = self.taint(value)
-        tokens = any(isinstance(a, Tok) for a in index)
+        # a place that the model itself computed (top-k, routing) is no target
+        tokens = any(isinstance(a, Tok) for a in index) and not any(isinstance(a, Out) for a in index)
         model = not value.roots and any(isinstance(a, Out) for a in facts)
         if tokens and (model or value.kind in ("logp", "prob", "logits")):
             return Unk(self.score(node, facts, index), "gold")
