@@ -145,6 +145,7 @@ def _bubblewrap(
     line += ["--uid", str(UID), "--gid", str(UID), "--seccomp", str(fds.filter)]
     if fds.status is not None:
         line += ["--json-status-fd", str(fds.status)]
+    line += ["--size", str(limits.temp), "--tmpfs", "/tmp"]  # first: an environment may lie below it
     for bind in binds:
         line += ["--ro-bind", str(bind.host), bind.inside]
     for link in _links():
@@ -154,7 +155,7 @@ def _bubblewrap(
     line += ["--proc", "/proc", "--dev", "/dev"]
     for device in devices:
         line += ["--dev-bind", device, device]
-    for size, place in ((limits.shared, "/dev/shm"), (limits.temp, "/tmp"), (limits.work, INSIDE.work)):
+    for size, place in ((limits.shared, "/dev/shm"), (limits.work, INSIDE.work)):
         line += ["--size", str(size), "--tmpfs", place]
     if fds.job is not None:
         line += ["--ro-bind-data", str(fds.job), JOB]
