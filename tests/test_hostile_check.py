@@ -157,7 +157,7 @@ HOSTILE_SOURCES: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("make", [pytest.param(m, id=i) for i, m in HOSTILE_SOURCES.items()])
 def test_hostile_source_gives_findings(tmp_path: Path, make: Callable[[], bytes]) -> None:
-    assert_clean(run("check", folder_with(tmp_path, train_gpt__py=make())), 1, 3)
+    assert_clean(run("check", "--timeout", "10", folder_with(tmp_path, train_gpt__py=make())), 1, 3)
 
 
 def test_nothing_of_the_submission_is_imported_or_executed(tmp_path: Path) -> None:
