@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from hypothesis import HealthCheck, settings
 # A busy machine must not fail a property: time is measured by benchmarks, not by tests.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+# A shell that runs the tests in the background has SIGINT ignored, and every child would inherit that: tests
+# that stop a command by hand need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
