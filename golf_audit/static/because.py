@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from golf_audit.model import Evidence, Kind, Where
 from golf_audit.runconfig import Origin, Setting
 from golf_audit.source import Sources
+from golf_audit.static.witness import holds
 from golf_audit.submission import Case
 from golf_audit.timeline import Event
 
@@ -41,14 +42,8 @@ def _tests_around(sources: Sources, where: Where) -> Iterator[ast.expr]:
     if tree is None or where.line is None:
         return
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and any(
-            _holds(branch, where.line) for branch in (node.body, node.orelse)
-        ):
+        if isinstance(node, ast.If) and any(holds(branch, where.line) for branch in (node.body, node.orelse)):
             yield node.test
-
-
-def _holds(branch: list[ast.stmt], line: int) -> bool:
-    return bool(branch) and branch[0].lineno <= line <= (branch[-1].end_lineno or branch[-1].lineno)
 
 
 def _names(test: ast.expr) -> Iterator[str]:

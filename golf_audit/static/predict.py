@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from golf_audit.model import Where
 from golf_audit.runconfig import RunConfig
 from golf_audit.source import Layer, Sources
 from golf_audit.static.atoms import Blend, Cnt, Dep, Lost, Sc, Sel, Taint, Tok
@@ -57,17 +58,23 @@ def predict(sources: Sources, config: RunConfig, support: Support, logs: Sequenc
 
 def _doubted(timeline: Timeline, sources: Sources, logs: Sequence[str]) -> Timeline:
     """The timeline with a condition on what happens in branches that the claimed logs do not show."""
-    return replace(timeline, events=tuple(_doubt(event, sources, logs) for event in timeline.events))
+    branches: dict[tuple[Where, ...], Where | None] = {}  # many events share one chain of calls
 
+    def doubt(event: Event) -> Event:
+        if not isinstance(event, (Adapt, Calibrate)) or event.region.stream is not Stream.VAL:
+            return event
+        places = (event.where, *(call.where for call in event.path))
+        if places not in branches:
+            branches[places] = unseen(sources, places, logs)
+        branch = branches[places]
+        if branch is None:
+            return event
+        says = (
+            f"line {branch.line} ran, though the claimed logs hold nothing of what its branch always prints"
+        )
+        return replace(event, conditions=(*event.conditions, says))
 
-def _doubt(event: Event, sources: Sources, logs: Sequence[str]) -> Event:
-    if not isinstance(event, (Adapt, Calibrate)) or event.region.stream is not Stream.VAL:
-        return event
-    branch = unseen(sources, (event.where, *(call.where for call in event.path)), logs)
-    if branch is None:
-        return event
-    says = f"line {branch.line} ran, though the claimed logs hold nothing of what its branch always prints"
-    return replace(event, conditions=(*event.conditions, says))
+    return replace(timeline, events=tuple(doubt(event) for event in timeline.events))
 
 
 @dataclass

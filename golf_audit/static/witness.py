@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 
 from golf_audit.model import Where
 from golf_audit.source import Sources
@@ -46,19 +45,19 @@ def _branches(sources: Sources, where: Where) -> Iterator[tuple[tuple[str, ...],
         yield from _around(tree, where.line)
 
 
-@lru_cache(maxsize=256)
 def _around(tree: ast.Module, line: int) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
     made = []
     for node in ast.walk(tree):
         for block in _blocks(node):
             for statement in block:
                 if isinstance(statement, ast.If):
-                    sides = [s for s in (statement.body, statement.orelse) if _holds(s, line)]
+                    sides = [s for s in (statement.body, statement.orelse) if holds(s, line)]
                     made += [(_texts(side), _texts(block)) for side in sides]
     return tuple(made)
 
 
-def _holds(block: Sequence[ast.stmt], line: int) -> bool:
+def holds(block: Sequence[ast.stmt], line: int) -> bool:
+    """True when a line lies inside a block of statements."""
     return bool(block) and block[0].lineno <= line <= (block[-1].end_lineno or block[-1].lineno)
 
 
