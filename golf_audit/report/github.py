@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from golf_audit.fingerprint import decisive
 from golf_audit.model import Certainty, Finding, Report, Ruling, Verdict, Where
 from golf_audit.outcome import fails, is_open, verdict
 from golf_audit.report import words
@@ -82,7 +83,7 @@ def _of_ruling(report: Report, ruling: Ruling, require_run: bool) -> Iterator[An
     if not judged:
         yield _undecided([ruling], require_run)
     for finding in judged:
-        where = words.decisive(finding)
+        where = decisive(finding)
         line, column = words.outer(where) if where is not None else (None, None)
         yield Annotation(
             level,

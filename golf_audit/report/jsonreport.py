@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from golf_audit import __version__
+from golf_audit.fingerprint import fingerprint
 from golf_audit.model import Cite, Evidence, Finding, Precedent, Report, Ruling, Unmet, Where
 from golf_audit.outcome import verdict
-from golf_audit.report import escape, words
+from golf_audit.report import escape
 
 SCHEMA = "golf-audit/report/1"
 SCHEMA_OF_SEVERAL = "golf-audit/reports/1"
@@ -92,7 +93,7 @@ def _finding(ruling: Ruling, finding: Finding) -> Object:
         "message": finding.message,
         "certainty": finding.certainty.value,
         "proof": finding.proof,
-        "fingerprint": words.fingerprint(ruling.rule, finding),
+        "fingerprint": fingerprint(ruling.rule.id, finding),
         "law": _cite(finding.law),
         "evidence": [_evidence(e) for e in finding.evidence],
         "to_change": finding.to_change,

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from golf_audit import __version__
+from golf_audit.fingerprint import decisive
 from golf_audit.model import Evidence, Report, Ruling, Severity, Verdict, Where
 from golf_audit.outcome import fails, is_open, verdict
 from golf_audit.report import words
@@ -102,7 +103,7 @@ def _row(rulings: Sequence[Ruling], where: str, law: str) -> str:
 
 def _places(ruling: Ruling) -> str:
     """The decisive position of each finding, at most three."""
-    found = [words.decisive(f) for f in words.judged(ruling)]
+    found = [decisive(f) for f in words.judged(ruling)]
     told = list(dict.fromkeys(_at(w, in_table=True) for w in found if w is not None))
     return "<br>".join(told[:3]) + (f"<br>and {len(told) - 3} more" if len(told) > 3 else "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from golf_audit.fingerprint import decisive
 from golf_audit.model import Evidence, Finding, Report, Ruling, Where
 from golf_audit.report import words
 from golf_audit.report.escape import QUOTE_CAP, terminal
@@ -33,7 +34,7 @@ def ruling_rows(report: Report, ruling: Ruling, verbose: bool) -> Iterator[Row]:
         if index == 0 or verbose:
             yield from _finding(ruling, finding, verbose)
         else:
-            where = words.decisive(finding)
+            where = decisive(finding)
             yield Row("also", terminal(finding.message), at(where) if where else "")
     found = words.precedents_of(ruling)
     if found:

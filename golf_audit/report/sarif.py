@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from golf_audit import __version__
+from golf_audit.fingerprint import decisive, fingerprint
 from golf_audit.model import Evidence, Finding, Report, Rule, Ruling, Severity, Verdict, Where
 from golf_audit.outcome import is_open, not_yet_run
 from golf_audit.report import catalogue, escape, words
@@ -81,7 +82,7 @@ def _level(ruling: Ruling) -> str:
 
 
 def _result(report: Report, ruling: Ruling, finding: Finding) -> Object:
-    where = words.decisive(finding)
+    where = decisive(finding)
     change = f" To change: {finding.to_change}" if finding.to_change else ""
     inner = f" {words.position(where)}: {where.quote[: escape.QUOTE_CAP]}" if where and where.layer else ""
     said = f"{ruling.verdict.value}: {finding.message.rstrip('.')}."
@@ -91,7 +92,7 @@ def _result(report: Report, ruling: Ruling, finding: Finding) -> Object:
         "level": _level(ruling),
         "message": {"text": escape.message(text)},
         "locations": [_location(report, where) if where else _folder(report)],
-        "partialFingerprints": {"primaryLocationLineHash": words.fingerprint(ruling.rule, finding)},
+        "partialFingerprints": {"primaryLocationLineHash": fingerprint(ruling.rule.id, finding)},
         "properties": {"verdict": ruling.verdict.value, "certainty": finding.certainty.value},
     }
     steps = [e for e in finding.evidence if e.where is not None][:FLOW_CAP]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -64,11 +63,6 @@ def in_repository(report: Report, where: Where) -> str:
     if where.file.startswith(OUTSIDE):
         return escape.path(where.file.removeprefix(OUTSIDE))
     return escape.path(f"{escape.path(report.head.folder)}/{escape.path(where.file)}")
-
-
-def decisive(finding: Finding) -> Where | None:
-    """The first position of a finding that can be opened; None when all of it is computed."""
-    return next((e.where for e in finding.evidence if e.where is not None), None)
 
 
 def outer(where: Where) -> tuple[int | None, int | None]:
@@ -142,14 +136,3 @@ def default(setting: Any) -> str | None:
 def plural(count: int, noun: str) -> str:
     """ "1 rule", "2 rules"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def fingerprint(rule: Rule, finding: Finding) -> str:
-    """Tells the same finding again after lines moved: rule, file, layer and the text found there."""
-    where = decisive(finding)
-    parts = [rule.id]
-    if where is not None:
-        parts += [where.file, str(where.layer), where.pointer or "", where.quote]
-    if where is None or not where.quote:
-        parts.append(finding.message)
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
