@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from golf_audit import scratch
 from golf_audit.errors import CloneError
 
 TIMEOUT = 120.0
@@ -77,10 +77,10 @@ class GitProcess:
         self.timeout = timeout
         self._git = _git_binary()
         self._folder = find_git_folder(path)
-        self._private = Path(tempfile.mkdtemp(prefix="golf-audit-git-"))
+        self._private, lock = scratch.make("git")
         self.shallow_border: frozenset[str] = frozenset()  # commits whose parents a shallow clone left out
         self._readers: dict[str, _ObjectReader] = {}
-        self._finalizer = weakref.finalize(self, _discard, os.getpid(), self._private, self._readers)
+        self._finalizer = weakref.finalize(self, _discard, os.getpid(), (self._private, lock), self._readers)
         try:
             self._set_up()
         except BaseException:
@@ -237,13 +237,13 @@ class _ObjectReader:
         self._process.communicate()
 
 
-def _discard(owner: int, private: Path, readers: dict[str, _ObjectReader]) -> None:
+def _discard(owner: int, private: tuple[Path, int], readers: dict[str, _ObjectReader]) -> None:
     if os.getpid() != owner:
         return  # a forked child must not end its parent's git
     for reader in readers.values():
         reader.close()
     readers.clear()
-    shutil.rmtree(private, ignore_errors=True)  # a leftover temporary folder must not fail an audit
+    scratch.remove(*private)  # a leftover temporary folder does not fail an audit
 
 
 def _git_binary() -> str:

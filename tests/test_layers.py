@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lower layers first; a module may import from its own layer and from those below.
 LAYERS: list[tuple[str, ...]] = [
     ("golf_audit.model", "golf_audit.errors"),
-    ("golf_audit.text", "golf_audit.fingerprint"),
+    ("golf_audit.text", "golf_audit.fingerprint", "golf_audit.scratch"),
     ("golf_audit.filetree", "golf_audit.law", "golf_audit.specimen"),
     (
         *("golf_audit.gitprocess", "golf_audit.gitclone"),

@@ -14,7 +14,6 @@ import selectors
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -38,6 +37,7 @@ from golf_audit.dynamic.sandbox import (
 )
 from golf_audit.dynamic.seccomp import filter_for
 from golf_audit.dynamic.wire import BadMessage, Receiver
+from golf_audit.scratch import scratch
 
 TICK = 0.1
 TAIL = 16_384
@@ -119,7 +119,7 @@ class _Run:
         """The running process with the ends that we hold. On the way out everything of it is dead."""
         with contextlib.ExitStack() as stack:
             parent = stage_parent() if self._way.sandbox else None
-            stage = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="golf-audit-", dir=parent)))
+            stage = stack.enter_context(scratch("run", parent))
             stage.chmod(0o711)
             pipes = _Pipes(stack, sandbox=self._way.sandbox)
             self._job = replace(self._job, message_fd=pipes.theirs["messages"])

@@ -24,6 +24,7 @@ from pathlib import Path
 from golf_audit.dynamic.contract import Places
 from golf_audit.dynamic.seccomp import filter_for
 from golf_audit.errors import InternalError
+from golf_audit.scratch import scratch
 
 INSIDE = Places("/golf/submission", "/golf/data", "/golf/run")
 TOOL = "/golf/tool/golf_audit"
@@ -225,8 +226,7 @@ def _trial() -> str:
     """Run the Python of this environment inside; what it says when it cannot, with the fix."""
     filter_fd = text_file(filter_for() or b"")
     try:
-        with tempfile.TemporaryDirectory(prefix="golf-audit-", dir=stage_parent()) as name:
-            stage = Path(name)
+        with scratch("trial", stage_parent()) as stage:
             stage.chmod(0o711)
             say = [sys.executable, "-I", "-c", "print('ready')"]
             paths = {"PATH": "/usr/bin:/bin"}

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -16,11 +15,12 @@ from golf_audit.dynamic.contract import Ending, Miniature, Outcome, Places, Prob
 from golf_audit.dynamic.job import Device, Job
 from golf_audit.dynamic.messages import Message, Network, Print, Read, Shim, Subprocess
 from golf_audit.dynamic.observed import Truth, observe
-from golf_audit.dynamic.run import Hosts, Way, run
+from golf_audit.dynamic.run import Hosts, Listener, Way, run
 from golf_audit.dynamic.sandbox import TOOL
 from golf_audit.dynamic.stage import open_to_all, places, write_submission
 from golf_audit.dynamic.truth import truth
 from golf_audit.observation import Observation, Result, Tried
+from golf_audit.scratch import scratch
 from golf_audit.submission import Submission
 from golf_audit.timeline import Report, Timeline
 
@@ -35,6 +35,12 @@ class Prepare(Protocol):
     """Writes the miniature of a submission below a folder."""
 
     def __call__(self, submission: Submission, folder: Path, where: Places) -> Miniature: ...
+
+
+class Runner(Protocol):
+    """Makes one run; run.run, or something that keeps what it gave."""
+
+    def __call__(self, job: Job, hosts: Hosts, way: Way, listen: Listener | None, /) -> RunResult: ...
 
 
 class Progress(Protocol):
@@ -59,12 +65,13 @@ class Plan:
     kind: str = "quick"  # or "full"
     device: Device = "cpu"
     way: Way = field(default_factory=Way)
+    runner: Runner = run
 
 
 def trace(submission: Submission, plan: Plan, progress: Progress | None = None) -> Observation:
     """Run a submission in miniature. Whatever it does, its processes and our folders are gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="golf-audit-trace-") as name:
-        return _Trace(submission, plan, Path(name), progress).observation()
+    with scratch("trace") as folder:
+        return _Trace(submission, plan, folder, progress).observation()
 
 
 class _Trace:
@@ -139,7 +146,7 @@ class _Trace:
         if self._progress is not None:
             self._progress.begins(name, self._made, max(self._made, self._planned))
         listen = self._progress.hears if self._progress is not None else None
-        result = run(job, Hosts(self._source, data), self._plan.way, listen)
+        result = self._plan.runner(job, Hosts(self._source, data), self._plan.way, listen)
         if self._progress is not None:
             self._progress.ends(name, result)
         return result

@@ -1,0 +1,114 @@
+"""Runs of submissions, kept on disk: a changed attestation, probe, joining or rule needs no new run.
+
+A run is known by its job, by the bytes of its two folders, and by how often the trace has asked for it: a
+probe that asks for a run made on another day gets that one, and a control run is never the baseline's copy.
+Each file tells which recorder and miniature made it; a run of another recorder is used all the same and
+counted in `older`, since making all of them again takes hours. `again` makes a run anew.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from golf_audit.dynamic.contract import Ending, RunResult, Usage
+from golf_audit.dynamic.job import Job
+from golf_audit.dynamic.messages import Message
+from golf_audit.dynamic.run import Hosts, Listener, Way, run
+from golf_audit.dynamic.wire import MAX_BYTES, Receiver, Sender
+
+_DYNAMIC = Path(__file__).resolve().parents[1] / "golf_audit" / "dynamic"
+
+
+class NotKept(Exception):
+    """The run is not on disk, and no new one may be made."""
+
+
+@dataclass
+class KeptRuns:
+    """A runner for trace.Plan. `make`: what is not kept is run; else NotKept is raised."""
+
+    folder: Path
+    make: bool = True
+    again: bool = False
+    older: int = 0  # runs given that another recorder made
+    made: int = 0
+    usage: list[Usage] = field(default_factory=list)  # of every run given
+    engine: str = field(default_factory=lambda: engine())
+    _times: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, job: Job, hosts: Hosts, way: Way, listen: Listener | None = None) -> RunResult:
+        key = _key(job, hosts)
+        time = self._times[key] = self._times.get(key, 0) + 1  # the control run is the baseline once more
+        path = self.folder / f"{key}-{time}.gz"
+        if path.exists() and not self.again:
+            result, by = _read(path, job)
+            self.older += by != self.engine
+        elif not self.make:
+            raise NotKept(job.perturbation.name if job.perturbation else "baseline")
+        else:
+            result = run(job, hosts, way, listen)
+            self.made += 1
+            _write(path, result, self.engine)
+        self.usage.append(result.usage)
+        return result
+
+
+def engine() -> str:
+    """What decides what a run says: the recorder and the miniature."""
+    digest = hashlib.sha256()
+    for part in ("child", "miniature"):
+        for path in sorted((_DYNAMIC / part).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _key(job: Job, hosts: Hosts) -> str:
+    digest = hashlib.sha256(job.to_json().encode())
+    for folder in (hosts.submission, hosts.data):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                digest.update(f"\0{path.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _write(path: Path, result: RunResult, by: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = {
+        "engine": by,
+        "ending": result.ending.name,
+        "reason": result.reason,
+        "tail": result.tail,
+        "usage": asdict(result.usage),
+    }
+    part = path.with_suffix(".part")
+    with gzip.open(part, "wb", compresslevel=3) as file:
+        file.write(json.dumps(head).encode() + b"\n" + _lines(result.messages))
+    os.replace(part, path)
+
+
+def _lines(messages: tuple[Message, ...]) -> bytes:
+    with tempfile.TemporaryFile() as file:
+        sender = Sender(file.fileno())
+        for message in messages:
+            sender.send(replace(message))
+        file.seek(0)
+        return file.read()
+
+
+def _read(path: Path, job: Job) -> tuple[RunResult, str]:
+    with gzip.open(path, "rb") as file:
+        head = json.loads(file.readline())
+        lines = file.read(2 * MAX_BYTES)
+    receiver = Receiver()
+    receiver.feed(lines)
+    ending = Ending[head["ending"]]
+    usage = Usage(**head["usage"])
+    result = RunResult(job, ending, head["reason"], tuple(receiver.messages), head["tail"], usage)
+    return result, head["engine"]
