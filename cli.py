@@ -37,6 +37,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except AuditError as error:
+            for line in error.details:
+                click.echo(terminal(line), err=True)
             raise click.ClickException(terminal(str(error))) from error
         except InternalError as error:
             click.echo(f"golf-audit failed: {terminal(str(error))}", err=True)
@@ -189,6 +191,10 @@ def _with(options: Sequence[Callable[[Function], Function]]) -> Callable[[Functi
 @click.option("--exit-zero", is_flag=True, help="Report only: exit 0 unless the tool itself failed.")
 @click.option("--require-run", is_flag=True, help="Count rules that only a run can decide as open.")
 @click.option("--timeout", type=click.FloatRange(min=1), metavar="S", help="Seconds for parsing one file.")
+@click.option("--waivers", type=click.Path(path_type=Path), help="A TOML file of findings that may stand.")
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), help="An earlier JSON report: print only what changed."
+)
 @click.option("--verbose", "-v", is_flag=True, help="Also the configuration and what each pass rests on.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
@@ -206,6 +212,8 @@ def check(
     exit_zero: bool,
     require_run: bool,
     timeout: float | None,
+    waivers: Path | None,
+    baseline: Path | None,
     verbose: bool,
     form: str,
     output: Path | None,
@@ -230,8 +238,19 @@ def check(
     seen = _observations(submissions, traces, dynamic)
     cases = [Case(s, as_of or s.date, book, seen.get(s.head.fingerprint)) for s in submissions]
     reports = [audit(case, rules, restricted=bool(rule_ids)) for case in cases]
+    if waivers is not None:
+        from golf_audit.waivers import waived_by_file
+
+        reports = waived_by_file(reports, waivers, folders)
     words = {"verbose": verbose, "strict": strict, "exit_zero": exit_zero}
-    _write(_render(reports, form, output, require_run, **words), output)
+    if baseline is not None:
+        from golf_audit.report import changes
+        from golf_audit.report.baseline import read_baseline
+
+        page = changes.render(form, read_baseline(baseline), reports, require_run=require_run, strict=strict)
+    else:
+        page = _render(reports, form, output, require_run, **words)
+    _write(page, output)
     code = exit_code(reports, strict=strict, require_run=require_run)
     if book is not None and book.problems and code != TOOL_FAILED:
         code = 1  # an altered ledger is nobody's evidence

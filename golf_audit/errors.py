@@ -9,7 +9,9 @@ InternalError              the tool failed on this submission, exit code 4
 
 
 class AuditError(Exception):
-    """Wrong usage or unusable input: printed as one line, exit code 2."""
+    """Wrong usage or unusable input: printed as one line, exit code 2; a line before it for each detail."""
+
+    details: tuple[str, ...] = ()
 
 
 class NoSuchSubmission(AuditError):

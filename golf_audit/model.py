@@ -4,7 +4,7 @@
     Cite      the law, its authority and its date     Finding   a claim against the submission, with its proof
     Unmet     a premise that could not be checked     Assessment  all that a rule has to say
     Rule      the law, how to look, its examples      Ruling    an Assessment judged
-    Report    all rulings on one submission
+    Report    all rulings on one submission               Waiver    a maintainer's decision on one finding
 
 Severity is the law's, certainty is the detector's, the verdict is one function's (audit.decide).
 """
@@ -136,6 +136,29 @@ class Precedent:
 
 
 @dataclass(frozen=True)
+class Waiver:
+    """A maintainer's decision to let one finding stand. It names a folder, a state of one, or both.
+
+    `fingerprint` is the finding's (golf_audit.fingerprint), `submission` the folder's sha256 or its start."""
+
+    rule: str
+    fingerprint: str
+    reason: str
+    who: str
+    expires: dt.date  # the last day on which it holds
+    folder: str = ""
+    submission: str = ""
+
+
+class WaiverState(Enum):
+    """What became of a waiver that names an audited folder."""
+
+    APPLIED = "applied"
+    UNUSED = "unused"  # no finding of that fingerprint is there now
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
 class Finding:
     """A claim against the submission. `evidence` holds at least one item, the decisive one first.
 
@@ -148,6 +171,7 @@ class Finding:
     to_change: str = ""
     precedents: tuple[Precedent, ...] = ()
     proof: bool = False
+    waived: Waiver | None = None
 
     def __post_init__(self) -> None:
         if not self.evidence:
@@ -227,12 +251,16 @@ class Rule:
 
 @dataclass(frozen=True)
 class Ruling:
-    """An assessment judged: the verdict on one rule and the sentence that gives the reason."""
+    """An assessment judged: the verdict on one rule and the sentence that gives the reason.
+
+    `waived`: every finding that led to the verdict is waived and nothing else is open. The verdict stays, its
+    effect on the exit code does not. Where only some are waived, the verdict is that of the others."""
 
     rule: Rule
     verdict: Verdict
     reason: str
     assessment: Assessment
+    waived: bool = False
 
 
 @dataclass(frozen=True)
@@ -265,3 +293,4 @@ class Report:
     configuration: tuple[Any, ...] = ()  # runconfig.Setting, printed by report/
     crashes: tuple[Crash, ...] = ()
     restricted_to: tuple[str, ...] = ()  # rule ids, when --rule narrowed the audit
+    waivers: tuple[tuple[Waiver, WaiverState], ...] = ()  # those that name this folder

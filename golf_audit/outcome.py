@@ -19,13 +19,16 @@ _UNSETTLED = (Verdict.NEEDS_RULING, Verdict.UNDETERMINED)
 
 
 def fails(ruling: Ruling) -> bool:
-    """A broken rule that fails the submission: D and I do, an advisory rule never does."""
-    return ruling.verdict is Verdict.FAIL and ruling.rule.severity is not Severity.ADVISORY
+    """A broken rule that fails the submission: D and I do, an advisory or waived one never does."""
+    return (
+        ruling.verdict is Verdict.FAIL and not ruling.waived and ruling.rule.severity is not Severity.ADVISORY
+    )
 
 
 def is_open(ruling: Ruling, *, require_run: bool = False) -> bool:
     """A disqualifying rule without a decision. One that only a run can decide counts with `require_run`."""
-    undecided = ruling.verdict in _UNSETTLED and ruling.rule.severity is Severity.DISQUALIFYING
+    undecided = ruling.verdict in _UNSETTLED and not ruling.waived
+    undecided = undecided and ruling.rule.severity is Severity.DISQUALIFYING
     return undecided and (ruling.rule.reading_decides or require_run)
 
 

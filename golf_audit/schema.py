@@ -69,10 +69,10 @@ def _problems(name: str, document: Document) -> Iterator[SchemaProblem]:
         for key in error.absolute_path:
             pointer = step(pointer, key)
         place = document.at(pointer)
-        yield SchemaProblem(pointer, place.line, place.column, _sentence(pointer, error))
+        yield SchemaProblem(pointer, place.line, place.column, sentence(pointer, error))
 
 
-def _sentence(pointer: str, error: ValidationError) -> str:
+def sentence(pointer: str, error: ValidationError) -> str:
     """What a person would say: the name, what stands there, and what was expected."""
     name = pointer.lstrip("/").replace("/", ".") or "the document"
     shown = json.dumps(error.instance, ensure_ascii=False)

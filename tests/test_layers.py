@@ -44,7 +44,10 @@ LAYERS: list[tuple[str, ...]] = [
         *("golf_audit.premises", "golf_audit.margin", "golf_audit.reruns", "golf_audit.joining"),
     ),
     ("golf_audit.rules",),
-    ("golf_audit.registry", "golf_audit.audit", "golf_audit.outcome"),
+    (
+        *("golf_audit.registry", "golf_audit.audit", "golf_audit.outcome"),
+        *("golf_audit.waiverfile", "golf_audit.waivers"),
+    ),
     ("golf_audit.report", "golf_audit.dynamic", "golf_audit.rerun"),
     ("golf_audit.sweep",),
     ("golf_audit.cli", "golf_audit.__main__"),

@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from golf_audit.errors import AuditError
+from golf_audit.fingerprint import fingerprint
 from golf_audit.model import Cite, Evidence, Finding, Report, Ruling, Verdict
 from golf_audit.report import catalogue, words
 from golf_audit.report.console import STYLE, apart, console_for, finished
@@ -41,7 +42,7 @@ def _page(report: Report, ruling: Ruling) -> Iterator[Line]:
     yield from _part("Law", _law(ruling))
     for number, finding in enumerate(told.findings, start=1):
         of = f" {number} of {len(told.findings)}" if len(told.findings) > 1 else ""
-        yield from _part(f"Finding{of} ({finding.certainty.value})", _finding(finding))
+        yield from _part(f"Finding{of} ({finding.certainty.value})", _finding(ruling, finding))
     yield from _part("What the pass rests on", _evidence(told.basis))
     yield from _part("Notes, which decide nothing", _evidence(told.notes))
     yield from _part("What is missing", _missing(ruling))
@@ -73,9 +74,10 @@ def _law(ruling: Ruling) -> Iterator[Line]:
         yield 2, catalogue.paragraph(ruling.rule, "Law"), ""
 
 
-def _finding(finding: Finding) -> Iterator[Line]:
+def _finding(ruling: Ruling, finding: Finding) -> Iterator[Line]:
     yield 2, terminal(finding.message), ""
     yield from _evidence(finding.evidence)
+    yield 2, f"fingerprint {fingerprint(ruling.rule.id, finding)}, for a waiver", "dim"
 
 
 def _evidence(evidence: Sequence[Evidence]) -> Iterator[Line]:

@@ -44,7 +44,7 @@ def render(reports: Sequence[Report], *, require_run: bool = False) -> str:
     found = [a for report in reports for a in _of(report, require_run)]
     lines = []
     for level in LEVELS:
-        lines += [str(a) for a in _capped([a for a in found if a.level == level])]
+        lines += [str(a) for a in capped([a for a in found if a.level == level])]
     for report in reports:
         word = verdict(report, require_run=require_run).upper()
         line = f"golf-audit: {word} {terminal(words.name(report))}: {counts([report], require_run)}"
@@ -54,7 +54,8 @@ def render(reports: Sequence[Report], *, require_run: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _capped(found: list[Annotation]) -> list[Annotation]:
+def capped(found: list[Annotation]) -> list[Annotation]:
+    """Ten of one level at most, the tenth naming the rules of the others."""
     if len(found) <= PER_LEVEL:
         return found
     kept, rest = found[: PER_LEVEL - 1], found[PER_LEVEL - 1 :]
@@ -75,6 +76,26 @@ def _of(report: Report, require_run: bool) -> Iterator[Annotation]:
             yield from _of_ruling(report, group[0], require_run)
         else:
             yield _undecided(group, require_run)
+    for ruling in report.rulings:
+        yield from _waived(report, ruling)
+    for line in words.idle_waivers(report):
+        yield Annotation("warning", (), "golf-audit: a waiver without effect", [line])
+
+
+def _waived(report: Report, ruling: Ruling) -> Iterator[Annotation]:
+    for finding, waiver in words.waived(ruling):
+        where = decisive(finding)
+        body = [finding.message, f"waived {words.waiver(waiver)}"]
+        yield _at(report, where, "notice", ruling, f"{ruling.rule.id} waived: {ruling.rule.title}", body)
+
+
+def _at(
+    report: Report, where: Where | None, level: str, ruling: Ruling, title: str, body: Sequence[str]
+) -> Annotation:
+    """An annotation on the line that the repository shows, or on none."""
+    file = words.in_repository(report, where) if where is not None else ""
+    line, column = words.outer(where) if where is not None else (None, None)
+    return Annotation(level, (ruling.rule.id,), title, body, file, line, column)
 
 
 def _of_ruling(report: Report, ruling: Ruling, require_run: bool) -> Iterator[Annotation]:
@@ -84,16 +105,8 @@ def _of_ruling(report: Report, ruling: Ruling, require_run: bool) -> Iterator[An
         yield _undecided([ruling], require_run)
     for finding in judged:
         where = decisive(finding)
-        line, column = words.outer(where) if where is not None else (None, None)
-        yield Annotation(
-            level,
-            (ruling.rule.id,),
-            f"{ruling.rule.id} {ruling.verdict.value}: {ruling.rule.title}",
-            _body(ruling, finding, where),
-            words.in_repository(report, where) if where is not None else "",
-            line,
-            column,
-        )
+        title = f"{ruling.rule.id} {ruling.verdict.value}: {ruling.rule.title}"
+        yield _at(report, where, level, ruling, title, _body(ruling, finding, where))
 
 
 def _undecided(group: Sequence[Ruling], require_run: bool) -> Annotation:

@@ -13,7 +13,7 @@ from typing import Any
 
 from golf_audit import __version__
 from golf_audit.fingerprint import fingerprint
-from golf_audit.model import Cite, Evidence, Finding, Precedent, Report, Ruling, Unmet, Where
+from golf_audit.model import Cite, Evidence, Finding, Precedent, Report, Ruling, Unmet, Waiver, Where
 from golf_audit.outcome import verdict
 from golf_audit.report import escape
 
@@ -54,6 +54,8 @@ def to_dict(report: Report, *, require_run: bool = False) -> Object:
             for crash in sorted(report.crashes, key=lambda c: c.rule)
         ],
     }
+    if report.waivers:
+        whole["waivers"] = [{**_waiver(one), "state": state.value} for one, state in report.waivers]
     cleaned: Object = _clean(whole)
     return cleaned
 
@@ -71,7 +73,7 @@ def ruleset(report: Report) -> str:
 def _ruling(ruling: Ruling) -> Object:
     rule, told = ruling.rule, ruling.assessment
     awaited = [u.awaits.value for u in told.unmet if u.awaits is not None]
-    return {
+    whole = {
         "rule": rule.id,
         "title": rule.title,
         "severity": rule.severity.value,
@@ -86,10 +88,11 @@ def _ruling(ruling: Ruling) -> Object:
         "law": [_cite(c) for c in rule.cites],
         "precedents": [_precedent(p) for p in rule.precedents],
     }
+    return whole | ({"waived": True} if ruling.waived else {})
 
 
 def _finding(ruling: Ruling, finding: Finding) -> Object:
-    return {
+    whole = {
         "message": finding.message,
         "certainty": finding.certainty.value,
         "proof": finding.proof,
@@ -98,6 +101,19 @@ def _finding(ruling: Ruling, finding: Finding) -> Object:
         "evidence": [_evidence(e) for e in finding.evidence],
         "to_change": finding.to_change,
         "precedents": [_precedent(p) for p in finding.precedents],
+    }
+    return whole | ({"waived": _waiver(finding.waived)} if finding.waived else {})
+
+
+def _waiver(waiver: Waiver) -> Object:
+    return {
+        "rule": waiver.rule,
+        "fingerprint": waiver.fingerprint,
+        "folder": waiver.folder,
+        "submission": waiver.submission,
+        "reason": waiver.reason,
+        "who": waiver.who,
+        "expires": waiver.expires.isoformat(),
     }
 
 

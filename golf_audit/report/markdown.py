@@ -61,6 +61,8 @@ def _essential(report: Report, require_run: bool) -> Iterator[str]:
     yield _to_do(report, require_run) + "\n"
     for crash in report.crashes:
         yield f"The tool failed on rule {crash.rule}, which is not judged: {code(crash.error)}\n"
+    for line in words.idle_waivers(report):
+        yield f"{markdown(line)}\n"
     rows = list(_table_rows(report))
     if rows:
         yield "\n".join(["| rule | what | where | law |", "|---|---|---|---|", *rows, ""])
@@ -92,12 +94,15 @@ def _table_rows(report: Report) -> Iterator[str]:
         yield _row([ruling], _places(ruling), _law(ruling))
     for group in grouped(split.undetermined):
         yield _row(group, _places(group[0]), _law(group[0]))
+    for ruling in split.waived:
+        yield _row([ruling], _places(ruling), _law(ruling))
 
 
 def _row(rulings: Sequence[Ruling], where: str, law: str) -> str:
     ids = " ".join(r.rule.id for r in rulings)
     mark = " (advisory)" if all(r.rule.severity is Severity.ADVISORY for r in rulings) else ""
-    what = f"**{rulings[0].verdict.value}**{mark} {markdown(words.reason(rulings[0]), _CELL_CAP)}"
+    word = ("waived: " if rulings[0].waived else "") + rulings[0].verdict.value
+    what = f"**{word}**{mark} {markdown(words.reason(rulings[0]), _CELL_CAP)}"
     return f"| {ids} | {what} | {where} | {law} |"
 
 
@@ -117,7 +122,7 @@ def _details(report: Report, name_folder: bool) -> Iterator[str]:
     """Folded parts, the ones that matter most first."""
     split = sections(report)
     of = f"<code>{html(words.name(report))}</code> " if name_folder else ""
-    for ruling in split.failed + split.needs_ruling:
+    for ruling in split.failed + split.needs_ruling + split.waived:
         yield _folded(f"{of}{ruling.rule.id}: {html(ruling.rule.title)}", _ruling_details(ruling))
     for group in grouped(split.undetermined):
         lines = _ruling_details(group[0])
@@ -147,6 +152,7 @@ def _ruling_details(ruling: Ruling) -> list[str]:
             own, *others = (markdown(cite) for cite in words.laws(ruling.rule, finding))
             lines.append(f"Law: {'; '.join([f'{own}: {markdown(finding.law.says)}', *others])}\n")
         law = finding.law
+    lines += [f"Waived: {markdown(line)}\n" for line in words.waivers(ruling)]
     lines += [f"To change: {markdown(change)}\n" for change in words.changes(ruling)]
     found = words.precedents_of(ruling)
     if found:
@@ -205,6 +211,7 @@ def _reproduce(reports: Sequence[Report], require_run: bool) -> str:
     first = reports[0]
     flags = "".join(f" --rule {rule}" for rule in first.restricted_to)
     flags += " --require-run" if require_run else ""
+    flags += " --waivers FILE" if any(report.waivers for report in reports) else ""
     if first.head.pr is not None:
         commands = [
             f"git fetch origin refs/pull/{first.head.pr}/head:refs/pull/{first.head.pr}/head",

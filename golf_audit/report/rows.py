@@ -36,6 +36,7 @@ def ruling_rows(report: Report, ruling: Ruling, verbose: bool) -> Iterator[Row]:
         else:
             where = decisive(finding)
             yield Row("also", terminal(finding.message), at(where) if where else "")
+    yield from (Row("waived", terminal(line)) for line in words.waivers(ruling))
     found = words.precedents_of(ruling)
     if found:
         yield Row("precedent", terminal(found))

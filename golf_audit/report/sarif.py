@@ -73,6 +73,11 @@ def _results(report: Report, require_run: bool) -> Iterator[Object]:
             yield _result(report, ruling, finding)
         if not judged and is_open(ruling, require_run=require_run):
             yield _without_finding(report, ruling)
+    for ruling in report.rulings:
+        for finding, waiver in words.waived(ruling):
+            why = escape.visible(f"waived {words.waiver(waiver)}")
+            reason = {"kind": "external", "status": "accepted", "justification": why}
+            yield {**_result(report, ruling, finding), "level": "note", "suppressions": [reason]}
 
 
 def _level(ruling: Ruling) -> str:

@@ -18,6 +18,7 @@ class Sections:
     failed: tuple[Ruling, ...]
     needs_ruling: tuple[Ruling, ...]
     undetermined: tuple[Ruling, ...]
+    waived: tuple[Ruling, ...]
     not_yet_run: tuple[Ruling, ...]
     not_applicable: tuple[Ruling, ...]
     holds: tuple[Ruling, ...]
@@ -32,7 +33,8 @@ def sections(report: Report) -> Sections:
     """Sort the rulings of a report into the places where they are printed."""
 
     def those(verdict: Verdict, waiting: bool = False) -> list[Ruling]:
-        return [r for r in report.rulings if r.verdict is verdict and not_yet_run(r) is waiting]
+        those = (r for r in report.rulings if r.verdict is verdict and not r.waived)
+        return [r for r in those if not_yet_run(r) is waiting]
 
     def ranked(rulings: list[Ruling]) -> tuple[Ruling, ...]:
         return tuple(sorted(rulings, key=lambda r: r.rule.severity is Severity.ADVISORY))
@@ -41,6 +43,7 @@ def sections(report: Report) -> Sections:
         failed=ranked(those(Verdict.FAIL)),
         needs_ruling=ranked(those(Verdict.NEEDS_RULING)),
         undetermined=ranked(those(Verdict.UNDETERMINED)),
+        waived=tuple(r for r in report.rulings if r.waived),
         not_yet_run=tuple(those(Verdict.UNDETERMINED, waiting=True)),
         not_applicable=tuple(those(Verdict.NOT_APPLICABLE)),
         holds=tuple(those(Verdict.PASS)),
@@ -72,18 +75,21 @@ class Counts:
     open: int
     without_effect: int  # failed, disputed or undetermined, but the exit code does not ask
     crashed: int  # rules of the tool that failed to run
+    waived: int = 0  # failed, disputed or undetermined, and let stand by maintainers
 
     def __str__(self) -> str:
         crashed = f", {self.crashed} crashed" if self.crashed else ""
         rest = f", {self.without_effect} without effect on the exit code" if self.without_effect else ""
-        return f"{self.failed} failed, {self.open} open{crashed}{rest}"
+        waived = f", {self.waived} waived" if self.waived else ""
+        return f"{self.failed} failed, {self.open} open{waived}{crashed}{rest}"
 
 
 def counts(reports: Sequence[Report], require_run: bool = False) -> Counts:
     """Counted over the rules of all reports."""
-    failed = opened = rest = 0
+    failed = opened = rest = waived = 0
     for report in reports:
         split = sections(report)
+        waived += len(split.waived)
         for ruling in (*split.to_settle, *(split.not_yet_run if require_run else ())):
             if fails(ruling):
                 failed += 1
@@ -91,4 +97,4 @@ def counts(reports: Sequence[Report], require_run: bool = False) -> Counts:
                 opened += 1
             else:
                 rest += 1
-    return Counts(failed, opened, rest, sum(len(report.crashes) for report in reports))
+    return Counts(failed, opened, rest, sum(len(report.crashes) for report in reports), waived)

@@ -77,6 +77,8 @@ class _Page:
             yield from self._block([ruling])
         for group in grouped(split.undetermined):
             yield from self._block(group)
+        for ruling in split.waived:
+            yield from self._block([ruling])
         yield from self._notes(split)
         yield from self._folded(split)
         if self.verbose:
@@ -108,6 +110,8 @@ class _Page:
         word, style = _WORD[first.verdict], STYLE[first.verdict]
         if advisory and first.verdict is Verdict.FAIL:
             word, style = "ADVISORY", STYLE["open"]
+        if first.waived:
+            word, style = f"WAIVED {word}", "bold"
         title = terminal(words.reason(first)) + ("  [advisory]" if advisory and word != "ADVISORY" else "")
         yield Text()
         yield heading(word, " ".join(r.rule.id for r in rulings), title, style)
@@ -156,6 +160,8 @@ class _Page:
         if table.row_count:
             yield Text()
             yield table
+        for line in words.idle_waivers(self.report):
+            yield Text(terminal(line), style="yellow")
 
     def _bases(self, split: Sections) -> Iterator[RenderableType]:
         for ruling in split.holds:

@@ -18,6 +18,8 @@ from golf_audit.model import (
     Rule,
     Ruling,
     Verdict,
+    Waiver,
+    WaiverState,
     Where,
 )
 from golf_audit.report import escape
@@ -77,8 +79,40 @@ def reason(ruling: Ruling) -> str:
 
 
 def judged(ruling: Ruling) -> list[Finding]:
-    """The findings that can decide something: all but hints, the deciding one first."""
-    return [f for f in ruling.assessment.findings if f.certainty is not Certainty.HINT]
+    """The findings behind the verdict, the deciding one first: no hints and, unless all are, none waived."""
+    told = [f for f in ruling.assessment.findings if f.certainty is not Certainty.HINT]
+    return told if ruling.waived else [f for f in told if f.waived is None]
+
+
+def waived(ruling: Ruling) -> list[tuple[Finding, Waiver]]:
+    """The findings that a maintainer let stand, each with its waiver."""
+    return [(f, f.waived) for f in ruling.assessment.findings if f.waived is not None]
+
+
+def waivers(ruling: Ruling) -> list[str]:
+    """What was waived by whom, a sentence each; the one finding of a ruling is not repeated."""
+    told = waived(ruling)
+    if ruling.waived and len(told) == 1:
+        return [waiver(told[0][1])]
+    return [f"{finding.message}; {waiver(one)}" for finding, one in told]
+
+
+def waiver(one: Waiver) -> str:
+    """Who waived it, until when, and why."""
+    return f"by {one.who} until {one.expires}: {one.reason}"
+
+
+def idle_waivers(report: Report) -> list[str]:
+    """The waivers that name this folder and did nothing, in a sentence each."""
+    said = {
+        WaiverState.UNUSED: "no such finding is here now: take it out of the waiver file",
+        WaiverState.EXPIRED: "expired on {day}: it waives nothing",
+    }
+    return [
+        f"waiver {one.rule} {one.fingerprint} of {one.who}: {said[state].format(day=one.expires)}"
+        for one, state in report.waivers
+        if state in said
+    ]
 
 
 def law(cite: Cite) -> str:
