@@ -155,3 +155,15 @@ def test_no_file_is_loaded_under_two_names() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_unbounded_cache_keeps_what_was_audited(name: str) -> None:
+    """A sweep audits thousands of heads in one process: `@cache` on a function of a tree keeps them all."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            unbounded = any(ast.unparse(d) in ("cache", "functools.cache") for d in node.decorator_list)
+            kinds = {ast.unparse(a.annotation) if a.annotation else "" for a in node.args.args}
+            assert not unbounded or kinds <= {"str", "Path"}, (
+                f"{node.name}: bound it with lru_cache(maxsize=)"
+            )

@@ -8,7 +8,7 @@ import ast
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from golf_audit.bytetable.statements import Statements
@@ -172,7 +172,7 @@ class Machine(Statements):
             names[given.kwarg.arg] = rest
 
 
-@cache
+@lru_cache(maxsize=512)  # bounded: an unbounded cache keeps every tree of a sweep alive
 def _changed_in_place(function: ast.AST) -> frozenset[str]:
     """Names that a function changes by `+=` or `.add_()` and never binds anew."""
     changed: set[str] = set()

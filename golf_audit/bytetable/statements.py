@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -410,7 +410,7 @@ def _word(decorator: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-@cache
+@lru_cache(maxsize=512)  # bounded: an unbounded cache keeps every tree of a sweep alive
 def _uses_each(target: ast.expr, body: tuple[ast.AST, ...]) -> bool:
     """True when every turn of a loop matters by itself: its variable is an index, or is passed on."""
     if isinstance(body[0], ast.expr):
@@ -427,7 +427,7 @@ def _uses_each(target: ast.expr, body: tuple[ast.AST, ...]) -> bool:
     return False
 
 
-@cache
+@lru_cache(maxsize=512)  # bounded: an unbounded cache keeps every tree of a sweep alive
 def _asks_tokenizer(body: tuple[ast.AST, ...]) -> bool:
     """True when a loop asks a tokenizer about its ids."""
     for statement in body:
