@@ -20,11 +20,9 @@ from golf_audit.errors import AuditError, InternalError
 
 if TYPE_CHECKING:
     from golf_audit.ledger import Ledger
-    from golf_audit.model import Report
-    from golf_audit.observation import Observation
     from golf_audit.submission import Submission
 
-FORMATS = ("text", "json", "markdown", "sarif", "github")
+FORMATS = ("text", "json", "markdown", "sarif", "github", "html")
 TOOL_FAILED = 4
 
 
@@ -97,46 +95,6 @@ def _write(text: str, output: Path | None) -> None:
         return
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     click.echo(text, nl=not text.endswith("\n"))
-
-
-def _render(
-    reports: Sequence[Report], form: str, output: Path | None, require_run: bool, **words: bool
-) -> str:
-    if form == "text":
-        from golf_audit.report import text
-
-        color = False if output is not None else None
-        return text.render(reports, color=color, require_run=require_run, **words)
-    from golf_audit.report import github, jsonreport, markdown, sarif
-
-    renderers: dict[str, Callable[..., str]] = {
-        "json": jsonreport.render,
-        "markdown": markdown.render,
-        "sarif": sarif.render,
-        "github": github.render,
-    }
-    return renderers[form](reports, require_run=require_run)
-
-
-def _observations(
-    submissions: Sequence[Submission], traces: Sequence[Path], dynamic: bool
-) -> dict[str, Observation]:
-    """What was run of these submissions, by their fingerprints."""
-    from golf_audit import observation
-
-    if dynamic:
-        from golf_audit.dynamic.command import observe, plan
-
-        how = plan("full", "cpu", False)
-        return {s.head.fingerprint: observe(s, how) for s in submissions}
-    known = {s.head.fingerprint for s in submissions}
-    found = {}
-    for path in traces:
-        seen = observation.read(path)
-        if seen.fingerprint not in known:
-            raise AuditError(f"{path} was made of another folder, or of another state of it: trace it again")
-        found[seen.fingerprint] = seen
-    return found
 
 
 _source_options = (
@@ -219,15 +177,16 @@ def check(
     output: Path | None,
 ) -> None:
     """Audit submission folders and print a verdict per rule, with evidence to open."""
-    from golf_audit import registry
-    from golf_audit.audit import audit
+    from golf_audit import checking, registry
     from golf_audit.outcome import exit_code
-    from golf_audit.submission import Case
+    from golf_audit.report.formats import DRAWN, render
 
     if strict and exit_zero:
         raise click.UsageError("--strict and --exit-zero contradict each other")
     if traces and dynamic:
         raise click.UsageError("give --trace or --dynamic, not both")
+    if baseline is not None and form == "html":
+        raise click.UsageError("--baseline prints what changed, and a page shows a report: give one of them")
     if timeout is not None:
         from golf_audit.parsing import set_deadline
 
@@ -235,26 +194,67 @@ def check(
     rules = registry.pick(rule_ids)
     submissions = _load(folders, repo, pr, ref)
     book = _read_ledger(ledger_path)
-    seen = _observations(submissions, traces, dynamic)
-    cases = [Case(s, as_of or s.date, book, seen.get(s.head.fingerprint)) for s in submissions]
-    reports = [audit(case, rules, restricted=bool(rule_ids)) for case in cases]
+    cases = checking.cases(submissions, as_of, book, traces, dynamic)
+    reports = checking.reports(cases, rules, restricted=bool(rule_ids), figures=form in DRAWN)
     if waivers is not None:
         from golf_audit.waivers import waived_by_file
 
         reports = waived_by_file(reports, waivers, folders)
-    words = {"verbose": verbose, "strict": strict, "exit_zero": exit_zero}
     if baseline is not None:
         from golf_audit.report import changes
         from golf_audit.report.baseline import read_baseline
 
         page = changes.render(form, read_baseline(baseline), reports, require_run=require_run, strict=strict)
     else:
-        page = _render(reports, form, output, require_run, **words)
+        color = False if output is not None else None
+        words = {"verbose": verbose, "strict": strict, "exit_zero": exit_zero, "color": color}
+        page = render(reports, form, require_run=require_run, **words)
     _write(page, output)
     code = exit_code(reports, strict=strict, require_run=require_run)
     if book is not None and book.problems and code != TOOL_FAILED:
         code = 1  # an altered ledger is nobody's evidence
     sys.exit(code if not exit_zero or code == TOOL_FAILED else 0)
+
+
+@cli.command()
+@click.argument("source", type=click.Path(path_type=Path), required=False, metavar="[FOLDER|REPORT.json]")
+@_with(_source_options)
+@_ledger_option
+@click.option("--trace", "traces", multiple=True, type=click.Path(path_type=Path), help="What `trace` wrote.")
+@click.option(
+    *("--output", "-o"),
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("golf-audit-report.html"),
+    show_default=True,
+)
+def report(
+    source: Path | None,
+    repo: Path | None,
+    pr: int | None,
+    ref: str | None,
+    as_of: dt.date | None,
+    ledger_path: Path | None,
+    traces: tuple[Path, ...],
+    output: Path,
+) -> None:
+    """One HTML page for a reviewer: of a folder, which is checked, or of a JSON report of `check`.
+
+    The page is one file, loads nothing and runs nothing but its own script."""
+    from golf_audit import checking, registry
+    from golf_audit.report import page
+    from golf_audit.report.escape import terminal
+
+    if source is not None and source.is_file():
+        if any((repo, as_of, ledger_path, traces)):
+            raise click.UsageError(
+                "a JSON report stands as it is: --trace, --ledger, --as-of need the FOLDER"
+            )
+        _write(page.render_documents(page.read(source)), output)
+    else:
+        submissions = _load((source,) if source else (), repo, pr, ref)
+        cases = checking.cases(submissions, as_of, _read_ledger(ledger_path), traces)
+        _write(page.render(checking.reports(cases, registry.rules(), figures=True)), output)
+    click.echo(f"written to {terminal(str(output))}")
 
 
 @cli.command()

@@ -20,6 +20,7 @@ class Margin:
     step: Improvement
     any_at_all: Welch | None
     beyond_readme: Welch | None
+    asked: float | None  # the bpb that beats the record by the README's 0.005 nats per token
 
     @property
     def says(self) -> str:
@@ -52,8 +53,10 @@ def margin(case: Case) -> Margin | None:
         return None
     ours, ratio = sample(values), _loss_per_bpb(case)
     step = improvement(ours.mean, record.sample.mean, ratio)
-    beyond = None if ratio is None else welch(ours, record.sample, README_NATS / ratio)
-    return Margin(record, ours, step, welch(ours, record.sample), beyond)
+    least = None if ratio is None else README_NATS / ratio
+    beyond = None if least is None else welch(ours, record.sample, least)
+    asked = None if least is None else record.sample.mean - least
+    return Margin(record, ours, step, welch(ours, record.sample), beyond, asked)
 
 
 @dataclass(frozen=True)

@@ -294,3 +294,4 @@ class Report:
     crashes: tuple[Crash, ...] = ()
     restricted_to: tuple[str, ...] = ()  # rule ids, when --rule narrowed the audit
     waivers: tuple[tuple[Waiver, WaiverState], ...] = ()  # those that name this folder
+    figures: Any = None  # figures.Figures, what a page draws; None where it was not asked for

@@ -42,6 +42,7 @@ LAYERS: list[tuple[str, ...]] = [
     (
         *("golf_audit.pullrequest", "golf_audit.load", "golf_audit.unpack", "golf_audit.awaiting"),
         *("golf_audit.premises", "golf_audit.margin", "golf_audit.reruns", "golf_audit.joining"),
+        "golf_audit.figures",
     ),
     ("golf_audit.rules",),
     (
@@ -49,7 +50,7 @@ LAYERS: list[tuple[str, ...]] = [
         *("golf_audit.waiverfile", "golf_audit.waivers"),
     ),
     ("golf_audit.report", "golf_audit.dynamic", "golf_audit.rerun"),
-    ("golf_audit.sweep",),
+    ("golf_audit.sweep", "golf_audit.checking"),
     ("golf_audit.cli", "golf_audit.__main__"),
 ]
 SHELL_ONLY = {"click", "rich"}

@@ -32,6 +32,7 @@ class Counts:
     rows: int
     times: dict[int, int]
     first: dict[int, Moment]  # the first row that counts a position
+    loss: dict[int, float]  # the loss of that row
     window: int  # rows of the longest stretch of positions in one event
     digest: str  # of the first counted losses, in order of position
 
@@ -102,5 +103,6 @@ class Ledger:
         for event in {row[0] for row in rows}:
             window = max(window, *(n for first, n in self.scores[event].positions if first > 0), 0)
         first_of.pop(-1, None)
+        loss_of.pop(-1, None)
         digest = hashlib.sha256(b"".join(struct.pack("<qd", p, loss_of[p]) for p in sorted(first_of)))
-        return Counts(number, times, first_of, window, digest.hexdigest()[:16])
+        return Counts(number, times, first_of, loss_of, window, digest.hexdigest()[:16])

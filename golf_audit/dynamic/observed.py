@@ -6,16 +6,17 @@ it again, to its printed digits (research: equal for every honest script tried).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import fmean
 
 from golf_audit.dynamic.attest import Attestation, attest
 from golf_audit.dynamic.contract import RunResult
 from golf_audit.dynamic.ledger import Ledger
 from golf_audit.dynamic.messages import Change, Gradient, Message, Print, Read, Score, Site, Start, Step
 from golf_audit.model import Where
-from golf_audit.observation import Result, Spans
+from golf_audit.observation import Curve, Result, Spans
 from golf_audit.timeline import Adapt, Call, Event, Gap, Origin, Region, Report, Stream, Timeline
 from golf_audit.timeline import Read as Opened
 from golf_audit.timeline import Score as Scored
@@ -23,6 +24,8 @@ from golf_audit.trainlog import Final, results_of
 
 _STREAMS = {"train": Stream.TRAIN, "val": Stream.VAL, "val_bytes": Stream.VAL_BYTES}
 _NAMES = 3
+_BLOCKS = 256
+"""Points of the curve of losses: what a picture can show."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,18 @@ def _result(
         exempt=len(late & truth.exempt),
         inversions=sum(a > b for a, b in pairwise(firsts)),
         losses=counts.digest,
+        curve=_curve(counts.loss, targets),
     )
+
+
+def _curve(loss: Mapping[int, float], targets: int) -> Curve:
+    """The mean counted loss of each block of neighbouring positions; None where a block holds no score."""
+    block = max(1, -(-targets // _BLOCKS))
+    means = []
+    for first in range(1, targets + 1, block):
+        found = [loss[p] for p in range(first, min(first + block, targets + 1)) if p in loss]
+        means.append(round(fmean(found), 6) if found else None)
+    return Curve(block, tuple(means))
 
 
 def spans(positions: Iterable[int]) -> Spans:

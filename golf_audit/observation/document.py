@@ -13,7 +13,7 @@ from golf_audit import __version__
 from golf_audit.errors import AuditError
 from golf_audit.jsontext import Document
 from golf_audit.model import Where
-from golf_audit.observation.model import Observation, Outcome, Result, Spans, Tried, Word
+from golf_audit.observation.model import Curve, Observation, Outcome, Result, Spans, Tried, Word
 from golf_audit.schema import problems
 from golf_audit.timeline import Adapt, Call, Event, Gap, Origin, Read, Region, Report, Score, Stream, Timeline
 
@@ -209,12 +209,15 @@ def _result(result: Result) -> Object:
         "exempt": result.exempt,
         "inversions": result.inversions,
         "losses": result.losses,
+        "curve": None if result.curve is None else {"block": result.curve.block, "means": result.curve.means},
     }
 
 
 def _to_result(raw: Object) -> Result:
     spans = {name: _to_spans(raw[name]) for name in ("missing", "repeated", "late")}
-    return Result(**{**raw, **spans})
+    found = raw.get("curve")
+    curve = None if found is None else Curve(found["block"], tuple(found["means"]))
+    return Result(**{**raw, **spans, "curve": curve})
 
 
 def _outcome(outcome: Outcome) -> Object:
@@ -269,6 +272,6 @@ def _clean(value: Any) -> Any:
         return None
     if isinstance(value, Mapping):
         return {key: _clean(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_clean(item) for item in value]
     return value

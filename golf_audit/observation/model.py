@@ -47,6 +47,15 @@ class Tried:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """Losses along the stream: the mean over each `block` neighbouring positions, from 1 on; None without a
+    score."""
+
+    block: int
+    means: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
 class Result:
     """A line of the run that prints a result, and the scores behind its number.
 
@@ -69,6 +78,7 @@ class Result:
     exempt: int = 0
     inversions: int = 0  # places where the first counts go backwards in the stream
     losses: str = ""  # fingerprint of the counted losses, in order of position
+    curve: Curve | None = None  # None also in a trace of an earlier version
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ visible    what all of them share: no control, bidi or invisible character survi
 terminal   one line for a terminal or a plain log
 markdown   prose in a GitHub comment: nothing becomes HTML, an image, a link, a mention or a reference
 html       text of an HTML element in a comment
+page       text and attributes of the HTML page, whose writer escapes markup;  page_text: the finished page
 code       a code span;  fence: a code block
 annotation the message of a GitHub workflow command;  attribute: one of its properties
 message    plain text in SARIF, where brackets would make links
@@ -101,6 +102,18 @@ def _literal(text: str) -> str:
 def html(text: str) -> str:
     """Text inside an HTML element of a comment. Mentions are dead only inside <code>."""
     return _html.escape(visible(text, QUOTE_CAP))
+
+
+def page(text: str, cap: int = PROSE_CAP) -> str:
+    """Printable text of the page, code included: its writer escapes markup, and no line begins with it."""
+    cut = text[:cap]
+    shown = cut if cut.isascii() and cut.isprintable() else "".join(_seen(c) for c in cut)
+    return shown + " ..." if len(text) > cap else shown
+
+
+def page_text(text: str) -> str:
+    """The finished page, made inert in a CI log; a browser shows the same."""
+    return text.replace("##[", "##&#91;")
 
 
 def code(text: str, *, in_table: bool = False) -> str:

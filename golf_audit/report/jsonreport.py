@@ -15,7 +15,7 @@ from golf_audit import __version__
 from golf_audit.fingerprint import fingerprint
 from golf_audit.model import Cite, Evidence, Finding, Precedent, Report, Ruling, Unmet, Waiver, Where
 from golf_audit.outcome import verdict
-from golf_audit.report import escape
+from golf_audit.report import escape, jsonfigures
 
 SCHEMA = "golf-audit/report/1"
 SCHEMA_OF_SEVERAL = "golf-audit/reports/1"
@@ -34,7 +34,7 @@ def to_dict(report: Report, *, require_run: bool = False) -> Object:
     """The report as plain data, in the shape of schemas/report.schema.json."""
     head = report.head
     folder = escape.path(head.folder)
-    whole = {
+    whole: Object = {
         "schema": SCHEMA,
         "tool": {"name": "golf-audit", "version": __version__, "ruleset": ruleset(report)},
         "as_of": report.as_of.isoformat(),
@@ -56,6 +56,8 @@ def to_dict(report: Report, *, require_run: bool = False) -> Object:
     }
     if report.waivers:
         whole["waivers"] = [{**_waiver(one), "state": state.value} for one, state in report.waivers]
+    if report.figures is not None:
+        whole["figures"] = jsonfigures.figures(report.figures, _where)
     cleaned: Object = _clean(whole)
     return cleaned
 

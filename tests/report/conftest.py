@@ -11,6 +11,20 @@ from enum import Enum
 
 import pytest
 
+from golf_audit.figures import (
+    Count,
+    Excerpt,
+    Figures,
+    Gap,
+    Moment,
+    Pair,
+    Picture,
+    Probe,
+    Run,
+    Score,
+    Scores,
+    Sizes,
+)
 from golf_audit.model import (
     Assessment,
     Authority,
@@ -309,6 +323,40 @@ def crashed() -> Report:
     )
 
 
+def figures(text: str) -> Figures:
+    """Every figure there is, with one string in every place that a submission can influence."""
+    where = Where(text, 3, 1, layer=1, pointer=text, quote=text, payload_line=1)
+    moments = (
+        Moment(0, "read", text, "training tokens", text, (), where, behind=False),
+        Moment(1, "adapt", text, "validation tokens", text, ((1, 40),), where, True, 3, (text,)),
+        Moment(2, "score", text, "validation tokens", text, ((1, 40), (60, 90)), where, behind=True),
+        Moment(3, "save", text, "", "", (), where, behind=False),
+        Moment(4, "report", text, "", "", (), where, behind=True, claimed=True),
+    )
+    pairs = (Pair("T01", 1, 2, True), Pair("V02", 1, 2, False))
+    gaps = (Gap(text, where), Gap(text, None))
+    probe = Probe(
+        text, "violation", text, ("T01",), (("rows compared", 9.0), ("rows changed", 4.0), (text, 1.0))
+    )
+    return Figures(
+        predicted=Picture("predicted", moments, pairs, gaps, 2),
+        observed=Picture("observed", moments, pairs, gaps, 0, 100),
+        run=Run(
+            "failed", text, True, "cpu", "quick", True, text, 2, (1.5, None, 1.25, 1.0), ((1, 4),), (probe,)
+        ),
+        scores=Scores(
+            1.01, (Score(42, 1.01),), (Score(42, 1.01, where),), (Score(42, 1.02, entry=7),), text,
+            (Score(1, 1.05), Score(2, 1.06)), "#1736", 1.048,
+        ),
+        sizes=Sizes(
+            16_000_000,
+            (Count(42, 15_990_000, 15_900_000, 90_000, where), Count(1, 16_000_023, None, 5, None)),
+        ),
+        code=(Excerpt(text, 1, 1, text, 1, (text, text, text, text)),),
+        problems=(text,),
+    )  # fmt: skip
+
+
 def hostile(text: str) -> Report:
     """One string in every place that a submission can influence."""
     where = Where(text, 3, 1, layer=1, pointer=text, quote=text, payload_line=1)
@@ -336,6 +384,7 @@ def hostile(text: str) -> Report:
         ),
         (setting,),
         (Crash("A01", text),),
+        figures=figures(text),
     )
 
 
