@@ -33,7 +33,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def state(ruling: Object) -> str:
-    """The verdict; apart from it what maintainers waived, and what only waits for a run (report/sections.py)."""
+    """The verdict; apart from it what was waived, and what only waits for a run (report/sections.py)."""
     if ruling.get("waived"):
         return "waived"
     waits = any(unmet["awaits"] for unmet in ruling["unmet"])
