@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from golf_audit import specimen
 from golf_audit.bytetable import Count, Counting, Difference, count_bytes
+from golf_audit.joining import joined
 from golf_audit.law import BPB_CORRECT
 from golf_audit.model import (
     Assessment,
@@ -49,6 +50,10 @@ _CHANGE = (
 
 
 def check(case: Case) -> Assessment:
+    return joined(case, "B01", _read(case), BPB_CORRECT, precedents=PRECEDENTS)
+
+
+def _read(case: Case) -> Assessment:
     submission = case.submission
     counting = count_bytes(submission.tree, submission.sources, submission.config)
     counts = counting.counts

@@ -27,6 +27,7 @@ from golf_audit.bpb import (
     tokenizer_of,
     tokenizers_with,
 )
+from golf_audit.joining import joined
 from golf_audit.law import BPB_CORRECT
 from golf_audit.model import (
     Assessment,
@@ -64,6 +65,10 @@ class Counting:
 
 
 def check(case: Case) -> Assessment:
+    return joined(case, "B02", _read(case), BPB_CORRECT, precedents=PRECEDENTS)
+
+
+def _read(case: Case) -> Assessment:
     findings: list[Finding] = []
     unmet = list(logs_of_the_claim(case))
     basis: list[Evidence] = []

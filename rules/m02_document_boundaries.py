@@ -9,6 +9,7 @@ Blind  Mixing inside native kernels, and a mask that is made in another function
 
 import datetime as dt
 
+from golf_audit.joining import joined
 from golf_audit.law import SMEAR
 from golf_audit.model import (
     Assessment,
@@ -36,6 +37,13 @@ PRECEDENTS = (
 
 
 def check(case: Case) -> Assessment:
+    read = _read(case)
+    if read.not_applicable:  # by its date, or since the stream is evaluated densely: a run changes neither
+        return read
+    return joined(case, "M02", read, SMEAR, precedents=PRECEDENTS)
+
+
+def _read(case: Case) -> Assessment:
     if case.as_of < SMEAR.since:
         return Assessment(not_applicable=f"the note on previous-token mixes dates from {SMEAR.since}")
     timeline = case.submission.timeline

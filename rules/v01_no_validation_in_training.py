@@ -7,6 +7,7 @@ Look   Which files feed the training loop, and what embedded payloads hold. Adap
 Blind  Data on disk: whether a shard called train holds validation documents is V04's.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import VAL_IN_TRAINING
 from golf_audit.model import (
     Assessment,
@@ -33,6 +34,10 @@ PRECEDENTS = (
 
 
 def check(case: Case) -> Assessment:
+    return joined(case, "V01", _read(case), VAL_IN_TRAINING, precedents=PRECEDENTS)
+
+
+def _read(case: Case) -> Assessment:
     timeline = case.submission.timeline
     surest_last = sorted(training_on_validation(timeline), key=lambda event: -len(event.conditions))
     learned = {event.where: event for event in surest_last}

@@ -7,6 +7,7 @@ Look   Which stream feeds Hessians, clip ranges, temperatures and other statisti
 Blind  Statistics collected by native code.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import VAL_CALIBRATION
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, place, premises, witness
@@ -21,6 +22,10 @@ PRECEDENTS = (
 
 
 def check(case: Case) -> Assessment:
+    return joined(case, "V02", _read(case), VAL_CALIBRATION, precedents=PRECEDENTS)
+
+
+def _read(case: Case) -> Assessment:
     timeline = case.submission.timeline
     found = {event.where: event for _, event in timeline.calibrated_on(Stream.VAL)}
     findings = tuple(_finding(case, event) for event in found.values())

@@ -10,6 +10,7 @@ Blind  Training data copied elsewhere under another name before the artifact is 
        that holds a table is one of the counted ones.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import TRAIN_AT_EVAL
 from golf_audit.model import (
     Assessment,
@@ -39,6 +40,10 @@ PRECEDENTS = (
 
 
 def check(case: Case) -> Assessment:
+    return joined(case, "V03", _read(case), TRAIN_AT_EVAL, precedents=PRECEDENTS)
+
+
+def _read(case: Case) -> Assessment:
     timeline = case.submission.timeline
     saves = [e for e in timeline.events if isinstance(e, Save)]
     found = {event.where: event for event in reversed(unpaid(timeline))}

@@ -8,6 +8,7 @@ Look   Only where the model adapts on validation tokens: whether the scored docu
 Blind  Queues shared between processes: the order is decided at run time.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import ORDER_UNRULED
 from golf_audit.model import (
     Assessment,
@@ -35,6 +36,10 @@ RESET = "each starts from the same state, so that no score depends on the order 
 
 
 def check(case: Case) -> Assessment:
+    return joined(case, "V06", _read(case), ORDER_UNRULED, precedents=PRECEDENTS)
+
+
+def _read(case: Case) -> Assessment:
     timeline = case.submission.timeline
     scores = timeline.scores()
     unmet = premises(case)

@@ -16,7 +16,7 @@ from golf_audit.dynamic.ledger import Ledger, Rows
 from golf_audit.dynamic.messages import Sink, Site
 from golf_audit.trainlog import Final
 
-_ROUNDING = 2e-6
+ROUNDING = 2e-6
 """Relative: a float32 sum over some thousand losses."""
 _SINKS = 4_000
 """Sinks before a line that are tried one by one, the latest first."""
@@ -56,7 +56,7 @@ def attest(ledger: Ledger, before: int, final: Final, counted: Sequence[int], si
         apart = abs(found - wanted.value)
         if apart <= wanted.half * (1 + 1e-6):
             return Attestation(True, "", rows)
-        if near is None and apart <= wanted.half + _ROUNDING * abs(wanted.value):
+        if near is None and apart <= wanted.half + ROUNDING * abs(wanted.value):
             near = rows
     if near is not None:
         return Attestation(True, "", near)

@@ -56,6 +56,8 @@ class RunResult:
     messages: tuple[Message, ...] = ()
     tail: str = ""  # the last lines of its output, unescaped
     usage: Usage = field(default_factory=Usage)
+    others: tuple[tuple[Message, ...], ...] = ()  # what ranks 1, 2 ... said
+    counted: Sequence[int] = ()  # bytes behind each target by our own count, from 0; empty: not known
 
     def of(self, kind: type[M]) -> list[M]:
         """The messages of one kind, in order."""
@@ -68,7 +70,7 @@ class Variation:
 
     name: str  # "control", "perturb-order" ...; unique within a trace
     perturbation: Perturbation | None = None
-    without: tuple[str, ...] = ()  # streams whose files are taken away: "train"
+    exchanged: tuple[str, ...] = ()  # streams that later read other tokens: "train" (job.Moment says when)
     environ: tuple[tuple[str, str], ...] = ()  # settings that differ
     ranks: int = 1
     options: tuple[tuple[str, Value], ...] = ()  # asked of the recorder

@@ -47,8 +47,10 @@ class Job:
     perturbation: Perturbation | None = None
     threads: int = 1
     device: Device = "cpu"
-    ranks: int = 1  # processes in a gloo group; only rank 0 sends messages
+    ranked: bool = False  # the script reads RANK or WORLD_SIZE
+    ranks: int = 1  # processes in a gloo group, each with a descriptor for its messages
     message_fd: int = 3
+    rank_fds: tuple[int, ...] = ()  # of ranks 1, 2 ...
     options: Mapping[str, Value] = field(default_factory=dict)  # what a probe asks of the recorder
 
     def to_json(self) -> str:
@@ -65,6 +67,7 @@ class Job:
         if not isinstance(raw, dict):
             raise BadJob("not an object")
         raw["argv"] = tuple(raw.get("argv", ()))
+        raw["rank_fds"] = tuple(raw.get("rank_fds", ()))
         raw["perturbation"] = _perturbation(raw.get("perturbation"))
         try:
             return cls(**raw)

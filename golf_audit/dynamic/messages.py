@@ -122,11 +122,13 @@ class Read(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Write(Message):
-    """A file was closed after writing, with its size."""
+    """A file that the run wrote: its size and the sha256 of its content when it is read back, or at the end.
+    `digest` is empty for what is too large to be read again."""
 
     kind: ClassVar[str] = "write"
     path: str
     size: int
+    digest: str = ""
     site: Site = ("", 0)
 
 
@@ -167,12 +169,13 @@ class Phase(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Probe(Message):
-    """What a probe measured inside the run: its name, figures, and a sentence."""
+    """What a probe measured inside the run: its name, figures, a row of numbers, and a sentence."""
 
     kind: ClassVar[str] = "probe"
     name: str
     figures: Mapping[str, float] = field(default_factory=dict)
     says: str = ""
+    values: Sequence[float] = ()
     site: Site = ("", 0)
 
 

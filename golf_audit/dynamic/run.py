@@ -44,6 +44,7 @@ TAIL = 16_384
 GRACE = 5.0
 """Seconds for the process to end after its end message: interpreters and threads take a moment."""
 _CHUNK = 1 << 16
+_MESSAGES = "messages"
 _CHILD = (
     "import sys; sys.path[0:1] = [{tool!r}]; import runpy; sys.argv = ['golf_audit.dynamic.child', {job!r}]; "
     "runpy.run_module('golf_audit.dynamic.child', run_name='__main__', alter_sys=True)"
@@ -93,7 +94,8 @@ class _Run:
 
     def __init__(self, job: Job, hosts: Hosts, way: Way, listen: Listener | None) -> None:
         self._job, self._hosts, self._way, self._listen = job, hosts, way, listen
-        self._receiver = Receiver()
+        self._receivers = [Receiver() for _ in range(job.ranks)]
+        self._receiver = self._receivers[0]
         self._tail = bytearray()
         self._written = 0
         self._status = b""
@@ -112,7 +114,8 @@ class _Run:
             ending, reason = stop.ending, stop.reason
         usage = replace(self._usage, seconds=time.monotonic() - self._start)
         tail = bytes(self._tail).decode("utf-8", "replace")
-        return RunResult(self._job, ending, reason, tuple(self._receiver.messages), tail, usage)
+        said, *others = (tuple(receiver.messages) for receiver in self._receivers)
+        return RunResult(self._job, ending, reason, said, tail, usage, tuple(others))
 
     @contextlib.contextmanager
     def _process(self) -> Iterator[tuple[subprocess.Popen[bytes], _Pipes]]:
@@ -121,8 +124,9 @@ class _Run:
             parent = stage_parent() if self._way.sandbox else None
             stage = stack.enter_context(scratch("run", parent))
             stage.chmod(0o711)
-            pipes = _Pipes(stack, sandbox=self._way.sandbox)
-            self._job = replace(self._job, message_fd=pipes.theirs["messages"])
+            pipes = _Pipes(stack, sandbox=self._way.sandbox, ranks=self._job.ranks)
+            first, *rest = (pipes.theirs[name] for name in pipes.theirs if name.startswith(_MESSAGES))
+            self._job = replace(self._job, message_fd=first, rank_fds=tuple(rest))
             line, environ, folder = self._command(stage, pipes)
             process = subprocess.Popen(
                 line,
@@ -199,14 +203,15 @@ class _Run:
                 megabytes = self._way.limits.output >> 20
                 raise _Stop(Ending.FLOOD, f"it wrote more than {megabytes} MiB of output")
         else:
-            self._hear(data)
+            self._hear(data, int(name.removeprefix(_MESSAGES)))
 
-    def _hear(self, data: bytes) -> None:
+    def _hear(self, data: bytes, rank: int) -> None:
+        receiver = self._receivers[rank]
         try:
-            new = self._receiver.feed(data)
+            new = receiver.feed(data)
         except BadMessage as error:
-            raise _Stop(Ending.FORGED, f"message {len(self._receiver.messages)}: {error}") from None
-        for message in new:
+            raise _Stop(Ending.FORGED, f"message {len(receiver.messages)}: {error}") from None
+        for message in new if rank == 0 else ():
             if isinstance(message, End):
                 self._ended = time.monotonic()
             if self._listen is not None:
@@ -243,7 +248,8 @@ class _Run:
     def _verdict(self, status: int) -> tuple[Ending, str]:
         """How the run ended, by its last message and the status of its process."""
         try:
-            self._receiver.finish()
+            for receiver in self._receivers:
+                receiver.finish()
         except BadMessage as error:
             if status == 0:
                 return Ending.FORGED, str(error)
@@ -252,7 +258,7 @@ class _Run:
         if isinstance(last, End):
             good = last.how == "ok" or (last.how == "exit" and last.status == 0)
             if good:
-                return Ending.OK, "the script came to its end"
+                return self._others() or (Ending.OK, "the script came to its end")
             return Ending.FAILED, last.detail or f"it ended with status {last.status}"
         if last is None:
             return Ending.NEVER_STARTED, self._last_line() or f"status {status} before the first message"
@@ -260,6 +266,15 @@ class _Run:
         if killed > 0:
             return Ending.KILLED, f"ended by signal {killed}"
         return Ending.FAILED, f"it ended with status {status} and without an end message"
+
+    def _others(self) -> tuple[Ending, str] | None:
+        """The first other rank that did not come to its end."""
+        for rank, receiver in enumerate(self._receivers):
+            last = receiver.messages[-1] if receiver.messages else None
+            if rank and not (isinstance(last, End) and last.status == 0):
+                detail = last.detail if isinstance(last, End) else "no end message"
+                return Ending.FAILED, f"rank {rank}: {detail}"
+        return None
 
     def _last_line(self) -> str:
         lines = bytes(self._tail).decode("utf-8", "replace").strip().splitlines()
@@ -290,13 +305,14 @@ class _Run:
 class _Pipes:
     """The descriptors between us and the run: our ends by name, and theirs."""
 
-    def __init__(self, stack: contextlib.ExitStack, *, sandbox: bool) -> None:
+    def __init__(self, stack: contextlib.ExitStack, *, sandbox: bool, ranks: int) -> None:
         self._stack = stack
         self._open: set[int] = set()
         self.ours: dict[str, int] = {}
         self.theirs: dict[str, int] = {}
         stack.callback(self._close_all)
-        for name in ("messages", "output", *(("status",) if sandbox else ())):
+        messages = [f"{_MESSAGES}{rank}" for rank in range(ranks)]
+        for name in (*messages, "output", *(("status",) if sandbox else ())):
             self.ours[name], self.theirs[name] = os.pipe()
             self._open |= {self.ours[name], self.theirs[name]}
 

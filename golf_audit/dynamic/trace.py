@@ -94,7 +94,7 @@ class _Trace:
         job = replace(self._miniature.job, device=self._plan.device)
         baseline = self._run("baseline", job, self._miniature.data)
         baseline = replace(baseline, messages=tuple(self._placeless(m) for m in baseline.messages))
-        timeline, results = observe(baseline, self._truth(baseline), job.script)
+        timeline, results = observe(baseline, self._truth(baseline, self._miniature.data), job.script)
         outcomes = self._probes(baseline) if baseline.ending is Ending.OK else []
         claimed = claimed_result(self._submission, results)
         if claimed is not None:
@@ -149,14 +149,13 @@ class _Trace:
         result = self._plan.runner(job, Hosts(self._source, data), self._plan.way, listen)
         if self._progress is not None:
             self._progress.ends(name, result)
-        return result
+        return replace(result, counted=self._truth(result, data).counted)
 
-    def _truth(self, baseline: RunResult) -> Truth:
+    def _truth(self, result: RunResult, data: Path) -> Truth:
         """The bytes behind each target: of the sidecar where the run read one, else of the tokenizer."""
-        data = self._miniature.data
         shard = data / PurePosixPath(self._miniature.job.val_tokens).relative_to(self._where.data)
         sidecar = None
-        if any(m.stream == "val_bytes" for m in baseline.of(Read)):
+        if any(m.stream == "val_bytes" for m in result.of(Read)):
             sidecar = next(iter(sorted(data.rglob("*val_bytes*.bin"))), None)
         models = [p for p in sorted(data.rglob("*.model")) if not p.is_symlink()]
         return truth(shard, models[0] if models else None, sidecar)

@@ -32,6 +32,9 @@ class BadMessage(Exception):
     """A line that the recorder would not have written, or too much of them."""
 
 
+_PACKED = ("losses", "fingerprints", "values")
+
+
 def pack(numbers: Sequence[float]) -> str:
     """Little-endian float64 in base64."""
     return base64.b64encode(array("d", numbers).tobytes()).decode("ascii")
@@ -52,7 +55,7 @@ class Sender:
         raw: dict[str, Any] = {"kind": message.kind}
         for spec in fields(message):
             value = getattr(message, spec.name)
-            raw[spec.name] = pack(value) if spec.name in ("losses", "fingerprints") else value
+            raw[spec.name] = pack(value) if spec.name in _PACKED else value
         raw["n"], raw["t"] = self._n, round(self._clock() - self._start, 3)
         self._n += 1
         line = memoryview(json.dumps(raw).encode("ascii") + b"\n")

@@ -5,5 +5,6 @@ A clean run settles an undetermined only under the conditions of settle.py.
 """
 
 from golf_audit.joining.join import joined
+from golf_audit.joining.numbers import adapts
 
-__all__ = ["joined"]
+__all__ = ["adapts", "joined"]

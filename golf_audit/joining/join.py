@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from golf_audit.joining.seen import Seen, Violation, seen
+from golf_audit.joining.readers import seen
+from golf_audit.joining.seen import Seen, Violation
 from golf_audit.joining.settle import obstacles
 from golf_audit.model import Assessment, Certainty, Cite, Evidence, Finding, Kind, Precedent, Unmet
 from golf_audit.observation import Observation

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from golf_audit.model import Evidence, Kind, Where
 from golf_audit.observation import Observation, Outcome, Result, Spans, Word
-from golf_audit.static.leaks import leaks
+from golf_audit.static.leaks import leaks, training_on_validation
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Event, Overlap, Score, Stream
 
@@ -37,17 +37,7 @@ class Seen:
     missing: tuple[str, ...] = ()
 
 
-def seen(case: Case, rule: str) -> Seen:
-    """The run's word on one rule. The case holds an observation."""
-    observation = case.observation
-    assert observation is not None
-    silent = _silent(observation)
-    if silent:
-        return Seen(missing=(silent,))
-    return _READERS.get(rule, _by_outcomes)(case, observation, rule)
-
-
-def _silent(observation: Observation) -> str:
+def silent(observation: Observation) -> str:
     """Why the run says nothing of the claimed number; empty when it does."""
     if observation.ending != "ok":
         return f"the run in miniature did not come to its end: {observation.reason}"
@@ -60,18 +50,21 @@ def _silent(observation: Observation) -> str:
     return ""
 
 
-def _by_outcomes(case: Case, observation: Observation, rule: str) -> Seen:
-    """The words of the probes that answer this rule's question."""
-    outcomes = observation.about(rule)
-    violations = tuple(Violation(o.says, _evidence(case, o)) for o in outcomes if o.word is Word.VIOLATION)
-    notes = tuple(e for o in outcomes if o.word is Word.NOTE for e in _evidence(case, o)[:1])
+def by_outcomes(
+    case: Case, observation: Observation, rule: str, outcomes: tuple[Outcome, ...] | None = None
+) -> Seen:
+    """The words of the probes that answer this rule's question, or those given."""
+    if outcomes is None:
+        outcomes = observation.about(rule)
+    violations = tuple(Violation(o.says, evidence_of(case, o)) for o in outcomes if o.word is Word.VIOLATION)
+    notes = tuple(e for o in outcomes if o.word is Word.NOTE for e in evidence_of(case, o)[:1])
     void = tuple(f"{o.probe}: {o.says}" for o in outcomes if o.word is Word.VOID)
     clean = [o for o in outcomes if o.word is Word.CLEAN]
     says = "; ".join(dict.fromkeys(o.says for o in clean)) if clean and not violations and not void else ""
     return Seen(violations, says, notes, void)
 
 
-def _evidence(case: Case, outcome: Outcome) -> tuple[Evidence, ...]:
+def evidence_of(case: Case, outcome: Outcome) -> tuple[Evidence, ...]:
     figures = ", ".join(f"{name} {value:g}" for name, value in outcome.figures)
     first = Evidence(Kind.TRACE, f"{outcome.probe}: {outcome.says}" + (f" ({figures})" if figures else ""))
     places = [_place(case, place) for place in outcome.places]
@@ -108,21 +101,40 @@ def share(result: Result, found: Spans) -> str:
     return f"{count:,} of {result.targets:,} targets"
 
 
-def _owner(case: Case, observation: Observation) -> str:
+def owner_of(case: Case, observation: Observation) -> str:
     """Whose violation late scores are: what was read decides, else what the run shows (CATALOGUE: one
     violation is one rule's)."""
     predicted = _predicted(case)
     if predicted is not None:
         return predicted
-    adapts, scores = _late_events(observation)
+    adapts, scores = late_events(observation)
     if adapts and all(a.scratch for a in adapts):
         return "Q03"
+    if training_on_validation(case.submission.timeline) or _by_the_training_step(observation, adapts):
+        return "V01"
     if {a.where for a in adapts} >= {s.where for s in scores}:
         return "T02"  # the loss that is counted is the one that is trained on, in an earlier round too
     return "T01"
 
 
-def _late_events(observation: Observation) -> tuple[list[Adapt], list[Score]]:
+def _by_the_training_step(observation: Observation, adapts: Iterable[Adapt]) -> bool:
+    """True when the step that learns from these validation targets is the one of the training loop."""
+    events = observation.timeline.events
+    trained = {e.path[0].where for e in events if _gradient_on(e, Stream.TRAIN) and e.path}
+    steps = [a.path[0].where if a.path else None for a in adapts]
+    return bool(steps) and all(where in trained for where in steps)
+
+
+def _gradient_on(event: Event, stream: Stream) -> bool:
+    return isinstance(event, Adapt) and event.kind == "gradient" and event.region.stream is stream
+
+
+def _by_statistics(observation: Observation) -> bool:
+    """True when what was written changes with validation tokens: the way is V02's where no gradient is."""
+    return any(o.word is Word.VIOLATION for o in observation.about("V02"))
+
+
+def late_events(observation: Observation) -> tuple[list[Adapt], list[Score]]:
     """The adaptations on tokens that the claimed number counts later, and those scores."""
     adapts: dict[int, Adapt] = {}
     scores: dict[int, Score] = {}
@@ -133,7 +145,7 @@ def _late_events(observation: Observation) -> tuple[list[Adapt], list[Score]]:
     return list(adapts.values()), list(scores.values())
 
 
-def _order(case: Case, observation: Observation, rule: str) -> Seen:
+def order(case: Case, observation: Observation, rule: str) -> Seen:
     """T01, T02, Q03: counted scores whose positions had a gradient before."""
     result = observation.result
     assert result is not None
@@ -148,16 +160,16 @@ def _order(case: Case, observation: Observation, rule: str) -> Seen:
             "later changes no earlier score"
         )
         return Seen(clean=says, notes=(Evidence(Kind.TRACE, says + " (V05)"),))
-    owner = _owner(case, observation)
+    owner = owner_of(case, observation)
     if owner != rule:
         says = f"scores after gradients on their own targets: see {owner}"
         return Seen(notes=(Evidence(Kind.TRACE, says),) if rule == "T01" else ())
-    return Seen((_late(case, observation, result, sure=moved is Word.VIOLATION),))
+    return Seen((late_violation(case, observation, result, sure=moved is Word.VIOLATION),))
 
 
 def _unseen_way(case: Case, observation: Observation, rule: str) -> Seen:
     """Scores depend on later tokens and no gradient was seen to carry it: reading says how, else M01."""
-    owner = _predicted(case)
+    owner = _predicted(case) or ("V02" if _by_statistics(observation) else None)
     if owner is None:
         says = "earlier scores depend on later tokens without a gradient on their targets: see M01"
         return Seen(notes=(Evidence(Kind.TRACE, says),), missing=(says,))
@@ -166,7 +178,7 @@ def _unseen_way(case: Case, observation: Observation, rule: str) -> Seen:
         return Seen(notes=(Evidence(Kind.TRACE, says),) if rule == "T01" else ())
     moved = [o for r in sorted(INFLUENCE) for o in observation.about(r) if o.word is Word.VIOLATION]
     outcomes = list(dict.fromkeys(moved))
-    evidence = tuple(e for o in outcomes for e in _evidence(case, o))
+    evidence = tuple(e for o in outcomes for e in evidence_of(case, o))
     return Seen((Violation(f"in the run, {outcomes[0].says}", evidence),))
 
 
@@ -176,8 +188,8 @@ def _predicted(case: Case) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _late(case: Case, observation: Observation, result: Result, *, sure: bool) -> Violation:
-    adapts, scores = _late_events(observation)
+def late_violation(case: Case, observation: Observation, result: Result, *, sure: bool) -> Violation:
+    adapts, scores = late_events(observation)
     says = (
         f"in the run {share(result, result.late)} of the claimed number were scored after a gradient on them "
         "had changed the model"
@@ -192,7 +204,7 @@ def _late(case: Case, observation: Observation, result: Result, *, sure: bool) -
     ]
     for outcome in observation.about("M01"):
         if outcome.word is Word.VIOLATION:
-            evidence += _evidence(case, outcome)
+            evidence += evidence_of(case, outcome)
     return Violation(says, tuple(evidence), sure)
 
 
@@ -204,7 +216,7 @@ def first_places(events: Iterable[E]) -> list[E]:
     return list(places.values())[:3]
 
 
-def _passes(case: Case, observation: Observation, rule: str) -> Seen:
+def passes(case: Case, observation: Observation, rule: str) -> Seen:
     """P01: every target once. Repeats in the last window, or less than one missing at the end, are noted."""
     result = observation.result
     assert result is not None
@@ -223,12 +235,19 @@ def _passes(case: Case, observation: Observation, rule: str) -> Seen:
     if missing:
         says = f"the claimed number leaves {share(result, missing)} out"
         return Seen((Violation(says, _counted(case, observation, result, says), sure=False),))
-    owner = _owner(case, observation) if result.late and influence(observation) is not Word.CLEAN else ""
+    owner = owner_of(case, observation) if result.late and influence(observation) is not Word.CLEAN else ""
     if owner == "P01":
-        return Seen((_late(case, observation, result, sure=influence(observation) is Word.VIOLATION),))
-    return Seen(
-        clean=f"the claimed number counts each of {result.targets:,} targets once", notes=tuple(notes)
+        return Seen(
+            (late_violation(case, observation, result, sure=influence(observation) is Word.VIOLATION),)
+        )
+    shared = [o for o in observation.about(rule) if o.probe == "two ranks"]
+    doubtful = tuple(
+        Violation(o.says, evidence_of(case, o), sure=False) for o in shared if o.word is Word.VIOLATION
     )
+    notes += [e for o in shared if o.word is Word.NOTE for e in evidence_of(case, o)[:1]]
+    counted = f"the claimed number counts each of {result.targets:,} targets once"
+    also = [o.says for o in shared if o.word is Word.CLEAN]
+    return Seen(doubtful, "" if doubtful else "; ".join([counted, *also]), tuple(notes))
 
 
 def _counted(case: Case, observation: Observation, result: Result, says: str) -> tuple[Evidence, ...]:
@@ -239,22 +258,24 @@ def _counted(case: Case, observation: Observation, result: Result, says: str) ->
     )
 
 
-def _from_scores(case: Case, observation: Observation, rule: str) -> Seen:
+def from_scores(case: Case, observation: Observation, rule: str) -> Seen:
     """P03: an attested number is computed from scores."""
     result = observation.result
     assert result is not None
     return Seen(clean=f"the mean of {result.rows:,} losses gives the printed number, to its digits")
 
 
-def _future(case: Case, observation: Observation, rule: str) -> Seen:
+def future(case: Case, observation: Observation, rule: str) -> Seen:
     """M01 and Q02: a leak that runs through gradients is the order rules' business; one that only the target
     itself makes is Q02's."""
-    found = _by_outcomes(case, observation, rule)
+    found = by_outcomes(case, observation, rule)
     result = observation.result
     assert result is not None
     if not found.violations:
         return found
-    owner = _owner(case, observation) if result.late else _predicted(case)
+    owner = owner_of(case, observation) if result.late else _predicted(case)
+    if owner is None and _by_statistics(observation) and influence(observation) is Word.VIOLATION:
+        owner = "V02"
     if owner is None:
         alone = influence(observation) is not Word.VIOLATION or _only_targets(observation)
         owner = "Q02" if alone else "M01"
@@ -270,7 +291,7 @@ def _only_targets(observation: Observation) -> bool:
     return all("Q02" in o.rules for o in moved)
 
 
-def _warm_up(case: Case, observation: Observation, rule: str) -> Seen:
+def warm_up(case: Case, observation: Observation, rule: str) -> Seen:
     """V05: gradients before the score without influence on it: state that was thrown away."""
     result = observation.result
     assert result is not None
@@ -279,7 +300,7 @@ def _warm_up(case: Case, observation: Observation, rule: str) -> Seen:
             f"{share(result, result.late)} were trained on before their score; the state did not last: "
             "changing what comes later changes no earlier score"
         )
-        adapts, _ = _late_events(observation)
+        adapts, _ = late_events(observation)
         places = [
             Evidence(Kind.TRACE, f"{a.parameters} learns here", quoted(case, a.where))
             for a in first_places(adapts)
@@ -288,15 +309,3 @@ def _warm_up(case: Case, observation: Observation, rule: str) -> Seen:
     if result.late:
         return Seen()
     return Seen(clean="no gradient on a validation target came before its score")
-
-
-_READERS: Mapping[str, Callable[[Case, Observation, str], Seen]] = {
-    "T01": _order,
-    "T02": _order,
-    "Q03": _order,
-    "P01": _passes,
-    "P03": _from_scores,
-    "M01": _future,
-    "Q02": _future,
-    "V05": _warm_up,
-}

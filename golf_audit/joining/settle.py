@@ -37,8 +37,10 @@ def obstacles(case: Case) -> tuple[str, ...]:
     observation = case.observation
     assert observation is not None
     found = []
-    if not any(o.word is Word.CLEAN and o.probe.startswith(HOOK_FREE) for o in observation.outcomes):
-        found.append("the run was not checked without hooks (golf-audit trace --probes full)")
+    said = [o for o in observation.outcomes if o.probe.startswith(HOOK_FREE) and observation.concerns(o)]
+    if not any(o.word is Word.CLEAN for o in said):
+        why = said[-1].says if said else "golf-audit trace --probes full"
+        found.append(f"the run was not checked without hooks ({why})")
     if not case.submission.support.lines:
         found.append("no log line stands behind the claim")
     found += [f"the miniature is not the declared run: {problem}" for problem in observation.problems[:2]]

@@ -31,8 +31,8 @@ class Story:
         self.targets = targets
         self.told: list[Message] = []
         self._events = 0
-        self._add(Start(python="3.11", torch="2", targets=targets))
-        self._add(Read(path="data/val.bin", stream="val", site=("train_gpt.py", 5)))
+        self.add(Start(python="3.11", torch="2", targets=targets))
+        self.add(Read(path="data/val.bin", stream="val", site=("train_gpt.py", 5)))
 
     def loss(self, position: int) -> float:
         """The loss of a position: any number that differs from its neighbours'."""
@@ -40,11 +40,11 @@ class Story:
 
     def train(self, line: int = 10) -> None:
         """A step on training tokens."""
-        self._add(Step(optimizer="Adam", site=("train_gpt.py", line), names=("w",)))
+        self.add(Step(optimizer="Adam", site=("train_gpt.py", line), names=("w",)))
 
     def score(self, positions: Sequence[int], line: int = 20, model: str = "m") -> int:
         """Losses of these positions; the number of the score."""
-        self._add(
+        self.add(
             Score(
                 event=self._events,
                 site=("train_gpt.py", line),
@@ -60,31 +60,31 @@ class Story:
     def learn(self, positions: Sequence[int], line: int = 30, into: str = "parameters") -> None:
         """A forward pass on these positions, its gradient, and a step."""
         event = self.score(positions, line)
-        self._add(Gradient(event=event, rows=((0, len(positions)),), into=into))
-        self._add(Step(optimizer="SGD", site=("train_gpt.py", line + 2), names=("w", "b")))
+        self.add(Gradient(event=event, rows=((0, len(positions)),), into=into))
+        self.add(Step(optimizer="SGD", site=("train_gpt.py", line + 2), names=("w", "b")))
 
     def change(self, *names: str) -> None:
-        self._add(Change(names=names, site=("train_gpt.py", 60)))
+        self.add(Change(names=names, site=("train_gpt.py", 60)))
 
     def report(self, events: Sequence[int], tag: str = "final", off: float = 0.0, digits: int = 8) -> None:
         """The mean over whole scores leaves as a number and is printed."""
         losses = [x for e in events for x in self.scored(e).losses]
         mean = sum(losses) / len(losses) + off
         rows = tuple((e, 0, len(self.scored(e).losses), 1) for e in events)
-        self._add(Sink(value=mean, rows=rows, site=("train_gpt.py", 39)))
+        self.add(Sink(value=mean, rows=rows, site=("train_gpt.py", 39)))
         self.say(f"{tag} val_loss:{mean:.{digits}f} val_bpb:{mean / 2:.{digits}f}")
 
     def report_in_parts(self, events: Sequence[int], tag: str = "final") -> None:
         """Each score leaves as a number of its own, and Python adds them up."""
         for event in events:
             losses = self.scored(event).losses
-            self._add(Sink(value=sum(losses), rows=((event, 0, len(losses), 1),), site=("train_gpt.py", 38)))
+            self.add(Sink(value=sum(losses), rows=((event, 0, len(losses), 1),), site=("train_gpt.py", 38)))
         losses = [x for e in events for x in self.scored(e).losses]
         mean = sum(losses) / len(losses)
         self.say(f"{tag} val_loss:{mean:.8f} val_bpb:{mean / 2:.8f}")
 
     def say(self, text: str) -> None:
-        self._add(Print(text=text, site=("train_gpt.py", 40)))
+        self.add(Print(text=text, site=("train_gpt.py", 40)))
 
     def scored(self, event: int) -> Score:
         return next(m for m in self.told if isinstance(m, Score) and m.event == event)
@@ -94,5 +94,6 @@ class Story:
         told = [*self.told, replace(End(how="ok"), n=len(self.told))]
         return RunResult(JOB, Ending.OK, "the script came to its end", tuple(told))
 
-    def _add(self, message: Message) -> None:
+    def add(self, message: Message) -> None:
+        """Any other message."""
         self.told.append(replace(message, n=len(self.told)))

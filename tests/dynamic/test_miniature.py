@@ -11,6 +11,7 @@ from golf_audit.dynamic.contract import Places, Variation
 from golf_audit.dynamic.job import Perturbation
 from golf_audit.dynamic.miniature import Shape, prepare
 from golf_audit.dynamic.miniature import tokens as streams
+from golf_audit.dynamic.miniature.data import OTHER
 from golf_audit.dynamic.miniature.sizes import small
 from golf_audit.dynamic.miniature.tokenizer import BOS, train
 from golf_audit.load import load_folder
@@ -83,9 +84,9 @@ def test_the_tokenizer_has_the_vocabulary_and_the_same_bytes_each_time() -> None
     assert processor.is_byte(processor.piece_to_id("<0x41>"))
 
 
-def submission(folder: Path) -> Path:
+def submission(folder: Path, script: str = SCRIPT) -> Path:
     folder.mkdir()
-    (folder / "train_gpt.py").write_text(SCRIPT)
+    (folder / "train_gpt.py").write_text(script)
     (folder / "README.md").write_text(README)
     (folder / "submission.json").write_text("{}")
     return folder
@@ -128,11 +129,25 @@ def test_a_variation_keeps_every_path_and_changes_only_its_data(tmp_path: Path) 
     name = "datasets/plain/fineweb_val_000000.bin"
     assert shard(data / name)[:4000] == shard(made.data / name)[:4000]
     assert shard(data / name) != shard(made.data / name)
-    without, data = made.vary(Variation("no train", without=("train",)), tmp_path / "none")
-    assert not list(data.rglob("fineweb_train_*.bin"))
-    assert without.perturbation is None
+    other, data = made.vary(Variation("other", exchanged=("train",)), tmp_path / "other")
+    assert other.perturbation is None
+    ours, theirs = (data / place / "fineweb_train_000000.bin" for place in ("datasets/plain", OTHER))
+    assert shard(ours) == shard(made.data / "datasets/plain/fineweb_train_000000.bin")
+    assert len(shard(theirs)) == len(shard(ours)) and shard(theirs) != shard(ours)
     control, data = made.vary(Variation("control"), tmp_path / "control")
     assert (control, data) == (made.job, made.data)
+
+
+def test_a_shortened_stream_tells_its_number_of_documents(tmp_path: Path) -> None:
+    """golf_ref refuses a validation stream that holds another number of documents than VAL_DOCS."""
+    folder = submission(tmp_path / "2026-04-01_X", 'import os\nn = int(os.environ.get("VAL_DOCS", "40"))\n')
+    made = prepare(load_folder(folder), tmp_path / "mini", PLACES)
+    assert made.job.environ["VAL_DOCS"] == "22"
+    half = Variation("prefix", perturbation=Perturbation("truncate", ((3073, 6145),)))
+    job, data = made.vary(half, tmp_path / "half")
+    tokens = shard(data / "datasets/plain/fineweb_val_000000.bin")
+    assert len(tokens) == 3073
+    assert job.environ["VAL_DOCS"] == str(sum(t == BOS for t in tokens)) != "22"
 
 
 @pytest.mark.parametrize(

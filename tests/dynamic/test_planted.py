@@ -69,7 +69,11 @@ def test_the_honest_submission_is_clean_in_every_probe() -> None:
         "stream": {"CLEAN"},
         "swap": {"CLEAN"},
         "documents": {"NOTE"},
+        "artifact": {"CLEAN"},
+        "training data": {"CLEAN"},
         "normalisation": {"CLEAN"},
+        "bytes": {"VIOLATION"},
+        "forwards": {"VOID"},
         "prefix": {"CLEAN"},
     }
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
 
 from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Word
-from golf_audit.dynamic.messages import Score, expand
+from golf_audit.dynamic.messages import Message, Read, Score, Sink, Write, expand
 from golf_audit.dynamic.observed import spans
 from golf_audit.dynamic.probes import FULL, QUICK
+from golf_audit.dynamic.probes.artifact import Artifact
 from golf_audit.dynamic.probes.control import Controlled
 from golf_audit.dynamic.probes.documents import Documents
+from golf_audit.dynamic.probes.forwards import Forwards
 from golf_audit.dynamic.probes.lines import lines
 from golf_audit.dynamic.probes.order import Order, cut_of
 from golf_audit.dynamic.probes.prefix import Prefix
+from golf_audit.dynamic.probes.ranks import Ranks
+from golf_audit.dynamic.probes.recount import Recount
 from golf_audit.dynamic.probes.stream import Cuts
 from golf_audit.dynamic.probes.swap import Swap
+from golf_audit.dynamic.probes.training import TrainingData
 from golf_audit.dynamic.probes.whole import Whole
 from tests.dynamic.fake import Story
 
@@ -27,7 +33,7 @@ Rows = Callable[[int, int], bool]
 
 def chunks(*groups: Collection[int]) -> RunResult:
     """Scores chunk by chunk, then the mean of all of them is printed."""
-    story = Story(64)
+    story = Story(max(64, *map(max, groups)))
     events = [story.score(list(group)) for group in groups]
     story.report(events)
     return story.end()
@@ -165,8 +171,203 @@ def test_prefix_compares_the_printed_number_of_half_a_stream() -> None:
     assert not Prefix().compare(IN_ORDER, [cheat.end()])  # its number is not even attested
 
 
-def test_documents_is_a_note() -> None:
-    assert only(Documents().compare(IN_ORDER, [IN_ORDER])).word is Word.NOTE
+DOCUMENTS = replace(
+    chunks(*(range(1 + 64 * n, 65 + 64 * n) for n in range(16))),
+    counted=[0 if p % 128 == 0 else 3 for p in range(1025)],
+)
+"""Eight documents of 128 tokens; the third (positions 256 to 383) is exchanged."""
+
+
+def documents(moved: Collection[int]) -> list[Word]:
+    (variation,) = Documents().variations(DOCUMENTS)
+    assert variation.perturbation is not None
+    assert variation.perturbation.spans == ((257, 384),), "its BOS stays"
+    return [o.word for o in Documents().compare(DOCUMENTS, [changed(DOCUMENTS, reacts(moved))])]
+
+
+@pytest.mark.parametrize(
+    ("moved", "words"),
+    [
+        (range(258, 385), [Word.CLEAN, Word.CLEAN]),  # 384 is predicted from the document's last token
+        (range(258, 390), [Word.NOTE, Word.CLEAN]),  # the border is crossed
+        (range(258, 1025), [Word.NOTE, Word.NOTE]),  # state is carried along
+        (range(300, 310), [Word.VOID, Word.VOID]),  # the document's own scores hardly react
+    ],
+)
+def test_documents(moved: Collection[int], words: list[Word]) -> None:
+    assert documents(moved) == words
+
+
+def test_documents_whose_borders_are_not_known_are_not_asked() -> None:
+    assert not Documents().variations(IN_ORDER)
+    assert only(Documents().compare(IN_ORDER, [])).word is Word.VOID
+
+
+def story(*, after: Sequence[Message] = (), late: Sequence[Message] = (), digest: str = "aa") -> RunResult:
+    """Training, an artifact that is written and read back, then the scores behind the printed number."""
+    told = Story(64)
+    told.add(Read(path="data/fineweb_train_0.bin", stream="train", site=("train_gpt.py", 6)))
+    told.train()
+    told.add(Write(path="model.int6.ptz", size=9, digest=digest))
+    told.add(Read(path="model.int6.ptz", stream="artifact", site=("train_gpt.py", 50)))
+    for message in after:
+        told.add(message)
+    events = [told.score(range(1, 33)), told.score(range(33, 65))]
+    for message in late:
+        told.add(message)
+    told.report(events)
+    return told.end()
+
+
+SHARD = Read(path="data/fineweb_train_0.bin", stream="train", site=("train_gpt.py", 77))
+
+
+def test_an_artifact_that_changes_with_validation_tokens() -> None:
+    run = story()
+    (variation,) = Artifact().variations(run)
+    assert dict(variation.options) == {"artifact_reads": 1, "then": "stop"}
+    assert variation.perturbation is not None and variation.perturbation.spans == ((1, 65),)
+    assert only(Artifact().compare(run, [story(digest="aa")])).word is Word.CLEAN
+    leak = only(Artifact().compare(run, [story(digest="bb")]))
+    assert leak.word is Word.VIOLATION and "model.int6.ptz" in leak.says and leak.rules == ("V02",)
+    failed = replace(story(), ending=Ending.FAILED, reason="no")
+    assert only(Artifact().compare(run, [failed])).word is Word.VOID
+
+
+def test_weights_stand_for_an_artifact_that_is_never_read_back() -> None:
+    run = IN_ORDER
+    (variation,) = Artifact().variations(run)
+    assert dict(variation.options) == {"score_event": 1, "then": "stop"}, "after the first score"
+    assert only(Artifact().compare(run, [run])).word is Word.CLEAN
+    other = replace(
+        run, messages=tuple(replace(m, model="x") if isinstance(m, Score) else m for m in run.messages)
+    )
+    assert only(Artifact().compare(run, [other])).word is Word.VIOLATION
+
+
+def test_training_shards_that_are_opened_before_the_artifact_alone_need_no_run() -> None:
+    run = story(late=[SHARD])  # after the last score: the next part of the program
+    assert not TrainingData().variations(run)
+    assert only(TrainingData().compare(run, [])).word is Word.CLEAN
+
+
+def test_training_shards_that_decide_the_number() -> None:
+    run = story(after=[SHARD])
+    (variation,) = TrainingData().variations(run)
+    assert variation.exchanged == ("train",)
+    assert dict(variation.options) == {"artifact_reads": 1, "then": "exchange"}
+    same = only(TrainingData().compare(run, [run]))
+    assert same.word is Word.NOTE and same.places == ("train_gpt.py:77",), "opened, and of no effect"
+    cheat = Story(64)
+    cheat.report([cheat.score(range(1, 33))])
+    assert only(TrainingData().compare(run, [cheat.end()])).word is Word.VIOLATION
+    failed = replace(run, ending=Ending.FAILED, reason="no")
+    assert only(TrainingData().compare(run, [failed])).word is Word.VOID
+
+
+@pytest.mark.parametrize(
+    ("factor", "word"), [(1.0, Word.CLEAN), (1.001, Word.CLEAN), (1.17, Word.VIOLATION), (0.9, Word.NOTE)]
+)
+def test_bytes_are_counted_again(factor: float, word: Word) -> None:
+    """A Story prints half its loss as bpb: the bytes that this takes, and a factor too many."""
+    loss = sum(Story().loss(p) for p in range(1, 65)) / 64
+    bpb = loss / 2
+    per_target = loss / math.log(2) / bpb
+    assert Recount().compare(IN_ORDER, [])[0].word is Word.VOID, "no bytes are known"
+    run = replace(IN_ORDER, counted=[0.0, *([per_target / factor] * 64)])  # type: ignore[list-item]
+    assert only(Recount().compare(run, [])).word is word
+
+
+def forwards(off: float = 0.0, *, plain: bool = True, between: bool = False) -> list[Outcome]:
+    """A plain evaluation, then one that adapts after each half of the first document."""
+    told = Story(64)
+    if plain:
+        told.report([told.score(range(1, 65))], tag="plain")
+    if between:
+        told.train()
+    first = told.score(range(1, 33), line=25)
+    scored = told.scored(first)
+    told.told[scored.n] = replace(scored, losses=[x + off for x in scored.losses])
+    told.learn(range(1, 33))
+    told.report([first, told.score(range(33, 65), line=25)], tag="ttt")
+    run = replace(told.end(), counted=[0, *([3] * 20), 0, *([3] * 43)])
+    return list(Forwards().compare(run, []))
+
+
+def test_the_adapted_forward_pass_agrees_before_anything_adapts() -> None:
+    agreed = only(forwards())
+    assert agreed.word is Word.CLEAN and dict(agreed.figures)["targets"] == 20, "the first document alone"
+    assert only(forwards(off=0.02)).word is Word.VIOLATION
+    assert only(forwards(plain=False)).word is Word.VOID
+    assert only(forwards(between=True)).word is Word.VOID
+    assert not Forwards().compare(IN_ORDER, []), "nothing adapts: one forward pass"
+
+
+def ranked(first: Collection[int], second: Collection[int], off: float = 0.0) -> RunResult:
+    """Two ranks that each add up their part; the mean over both is printed by rank 0."""
+    one, other = Story(64), Story(64)
+    sums = []
+    for told, part in ((one, first), (other, second)):
+        event = told.score(list(part))
+        sums += told.scored(event).losses
+        told.add(Sink(value=0.0, rows=((event, 0, len(part), 1),), site=("train_gpt.py", 39)))
+    mean = sum(sums) / len(sums) + off
+    one.say(f"final val_loss:{mean:.8f} val_bpb:{mean / 2:.8f}")
+    return replace(one.end(), others=(other.end().messages,))
+
+
+def two_ranks(first: Collection[int], second: Collection[int], off: float = 0.0) -> Outcome:
+    alone = replace(IN_ORDER, job=replace(IN_ORDER.job, ranked=True))
+    assert [v.ranks for v in Ranks().variations(alone)] == [2]
+    return only(Ranks().compare(alone, [ranked(first, second, off)]))
+
+
+def test_two_ranks() -> None:
+    assert two_ranks(range(1, 33), range(33, 65)).word is Word.CLEAN
+    twice = two_ranks(range(1, 65), range(1, 65))
+    assert twice.word is Word.NOTE and "2 times" in twice.says, "both count all: the mean is the same"
+    assert two_ranks(range(1, 65), range(1, 40)).word is Word.VIOLATION
+    assert two_ranks(range(1, 33), range(33, 63)).word is Word.NOTE, "less than a window is left out"
+    assert two_ranks(range(1, 33), range(33, 65), off=0.01).word is Word.VOID
+    assert not Ranks().variations(IN_ORDER), "a script that knows no ranks"
+
+
+def prefix_of(run: RunResult, *short: RunResult) -> list[Outcome]:
+    return list(Prefix().compare(run, short))
+
+
+def adapting() -> RunResult:
+    """256 targets in four parts; after each it learns."""
+    told = Story(256)
+    events = []
+    for first in range(1, 257, 64):
+        events.append(told.score(range(first, first + 64)))
+        told.learn(range(first, first + 64))
+    told.report(events)
+    return told.end()
+
+
+def test_the_part_before_a_second_adaptation_is_tried_alone_too() -> None:
+    """A schedule over the chunks makes half of the stream cost something else; two chunks cost the same."""
+    run = adapting()
+    assert [v.name for v in Prefix().variations(run)] == ["prefix 128"], "half of it lies no further"
+    told = Story(512)
+    events = []
+    for first in range(1, 513, 64):
+        events.append(told.score(range(first, first + 64)))
+        told.learn(range(first, first + 64))
+    told.report(events)
+    long = told.end()
+    assert [v.name for v in Prefix().variations(long)] == ["prefix 256", "prefix 128"]
+    other, same = Story(256), Story(128)
+    other.report([other.score(range(1, 257))], off=0.3)
+    wrong = Story(256)
+    event = wrong.score(range(1, 257))
+    scored = wrong.scored(event)
+    wrong.told[scored.n] = replace(scored, losses=[x + 0.1 for x in scored.losses])
+    wrong.report([event])
+    same.report([same.score(range(1, 65)), same.score(range(65, 129))])
+    assert [o.word for o in prefix_of(long, wrong.end(), same.end())] == [Word.VOID, Word.CLEAN]
 
 
 def test_every_probe_asks_for_runs_under_a_name_of_its_own_and_says_what_it_cannot_show() -> None:

@@ -26,6 +26,7 @@ class Context:
 
     job: Job
     send: Callable[[Message], None]
+    rank: int = 0
     originals: dict[str, Any] = field(default_factory=dict)  # real functions that stand-ins call
     _told: set[str] = field(default_factory=set)
 

@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from golf_audit.dynamic.child.context import Context, bounded
 from golf_audit.dynamic.job import Job
 from golf_audit.dynamic.messages import End, Message, Start
 from golf_audit.dynamic.wire import Sender
 
+if TYPE_CHECKING:
+    from golf_audit.dynamic.child.recorder import Recorder
+
 
 def run(job: Job) -> int:
     """Prepare, execute, report. Returns the exit status of the process."""
     _folders(job)
-    sender = Sender(job.message_fd)
-    context = Context(job, _quietly(sender))
+    rank, others = _fork(job)
+    sender = Sender(job.rank_fds[rank - 1] if rank else job.message_fd)
+    context = Context(job, _quietly(sender), rank)
     os.environ.update(job.environ)
+    if job.ranks > 1:
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(job.ranks))
+        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29500")
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(job.threads)
-    prepare(context)
+    recorder = prepare(context)
     end = _script(context)
+    recorder.outside.finish()
+    _join(others, good=end.status == 0)
     context.send(end)
     sys.stdout.flush()
     return 0 if end.how == "ok" else 1
 
 
-def prepare(context: Context) -> None:
+def prepare(context: Context) -> Recorder:
     """Import torch, put every stand-in and the recorder in place."""
     import torch
 
@@ -44,6 +54,26 @@ def prepare(context: Context) -> None:
     recorder.install()
     script.install(context)
     mode.everywhere(mode.Everything(context, recorder))
+    return recorder
+
+
+def _fork(job: Job) -> tuple[int, list[int]]:
+    """One process for each further rank: our own rank, and for rank 0 the others."""
+    others = []
+    for rank in range(1, job.ranks):
+        child = os.fork()
+        if child == 0:
+            return rank, []
+        others.append(child)
+    return 0, others
+
+
+def _join(others: list[int], *, good: bool) -> None:
+    """Wait for the other ranks; where rank 0 failed they would wait for it for ever."""
+    for child in others:
+        if not good:
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def _folders(job: Job) -> None:

@@ -25,6 +25,8 @@ _HEADER = 256
 PLAIN = "datasets/plain"
 CASEOPS = "datasets/caseops"
 MODEL = "tokenizers/miniature.model"
+OTHER = "exchanged"
+"""Training shards of other tokens under the same names, for a probe that exchanges them in mid-run."""
 _CASEOPS_HOME = "datasets/fineweb10B_sp8192_caseops/datasets"
 _CASEOPS_NAME = "fineweb10B_sp8192_lossless_caps_caseops_v1_reserved"
 _CASEOPS_MODEL = "fineweb_8192_bpe_lossless_caps_caseops_v1_reserved.model"
@@ -53,10 +55,10 @@ def build(
     shape: Shape | None = None,
     change: Perturbation | None = None,
     *,
-    train: bool = True,
+    other_train: bool = False,
     names: Iterable[str] = (),
 ) -> Folder:
-    """Write the miniature into an empty folder; `train=False` leaves the training shards out."""
+    """Write the miniature into an empty folder; `other_train` adds other training shards under OTHER."""
     shape = shape or Shape()
     base = streams.validation(shape)
     shards = [streams.training(shape, n) for n in range(shape.shards)]
@@ -66,8 +68,12 @@ def build(
         home = folder / part
         home.mkdir(parents=True)
         _write(home / "fineweb_val_000000.bin", stream)
-        for n, shard in enumerate(shards if train else ()):
+        for n, shard in enumerate(shards):
             _write(home / f"fineweb_train_{n:06d}.bin", shard)
+    if other_train:
+        (folder / OTHER).mkdir()
+        for n in range(shape.shards):
+            _write(folder / OTHER / f"fineweb_train_{n:06d}.bin", streams.training(shape, shape.shards + n))
     _write(
         folder / CASEOPS / "fineweb_val_bytes_000000.bin", streams.sidecar(base, shape.seed)[: len(stream)]
     )

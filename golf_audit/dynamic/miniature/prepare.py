@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from golf_audit.dynamic.contract import Places, Variation
 from golf_audit.dynamic.job import Job
 from golf_audit.dynamic.miniature.data import Folder, build
 from golf_audit.dynamic.miniature.settings import Plan, plan
+from golf_audit.dynamic.miniature.sizes import small
+from golf_audit.dynamic.miniature.tokenizer import BOS
 from golf_audit.dynamic.miniature.tokens import Shape
 from golf_audit.errors import AuditError
 from golf_audit.submission import Submission
@@ -48,12 +50,12 @@ class Prepared:
     def vary(self, variation: Variation, folder: Path) -> tuple[Job, Path]:
         """The job of an extra run and the folder with its data."""
         data = self.data
-        train = "train" not in variation.without
-        if variation.perturbation is not None or not train:
+        environ: Mapping[str, str] = {**self.job.environ, **dict(variation.environ)}
+        if variation.perturbation is not None or variation.exchanged:
             data = folder / "data"
             data.mkdir(parents=True)
-            _build(data, self.cache, self.shape, self.plan, variation)
-        environ: Mapping[str, str] = {**self.job.environ, **dict(variation.environ)}
+            made = _build(data, self.cache, self.shape, self.plan, variation)
+            environ = {**environ, **documents(environ, made.tokens)}
         job = replace(
             self.job,
             environ=environ,
@@ -63,6 +65,12 @@ class Prepared:
             seconds=variation.seconds or self.job.seconds,
         )
         return job, data
+
+
+def documents(environ: Mapping[str, str], tokens: Sequence[int]) -> dict[str, str]:
+    """Settings that tell a script how many documents there are: as many as a shortened stream holds."""
+    number = str(sum(token == BOS for token in tokens))
+    return {name: number for name in environ if small(name, None) == str(Shape.documents)}
 
 
 def prepare(
@@ -93,6 +101,7 @@ def prepare(
         argv=settings.argv,
         environ=settings.environ,
         overrides=settings.overrides,
+        ranked=settings.ranked,
     )
     return Prepared(data, job, settings, shape, cache or folder / "cache")
 
@@ -104,7 +113,7 @@ def _build(data: Path, cache: Path, shape: Shape, settings: Plan, variation: Var
             cache,
             shape,
             variation.perturbation,
-            train="train" not in variation.without,
+            other_train="train" in variation.exchanged,
             names=settings.names,
         )
     except ValueError as error:

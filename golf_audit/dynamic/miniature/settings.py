@@ -19,6 +19,7 @@ _LAUNCHER = re.compile(
     r"RANK|LOCAL_RANK|WORLD_SIZE|MASTER_(?:ADDR|PORT)|PATH|HOME|PYTHON\w*|LD_\w+|CUDA\w*|NCCL\w*|OMP\w*|TMPDIR"
 )
 _DEMANDED = re.compile(r"""environ\[\s*["'](?:LOCAL_)?(?:RANK|WORLD_SIZE)["']\s*\]""")
+_RANKED = re.compile(r"""["'](?:RANK|WORLD_SIZE)["']""")
 _ASKED = re.compile(r"""["'](?:LOCAL_)?(?:RANK|WORLD_SIZE)["']\s+(?:not\s+)?in\s+(?:os\.)?environ""")
 _TOKENIZER = re.compile(r"\w*TOKENIZER\w*(?:PATH|MODEL|FILE)|TOKENIZER")
 _DATA_HOME = re.compile(r"DATA_DIR|DATA_ROOT|DATA_HOME")
@@ -50,6 +51,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     names: tuple[str, ...] = ()  # of data folders and tokenizers that the script spells out
+    ranked: bool = False  # the script reads RANK or WORLD_SIZE
 
 
 class _Planner:
@@ -84,6 +86,7 @@ class _Planner:
             notes=tuple(self.notes),
             problems=tuple(self.problems),
             names=self._names(),
+            ranked=any(_RANKED.search(text) for text in self._texts()),
         )
 
     def _texts(self) -> list[str]:

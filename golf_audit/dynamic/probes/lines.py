@@ -23,6 +23,9 @@ class Line:
     ledger: Ledger
     loss: float | None = None  # as printed
     half: float = 0.0  # half a unit of its last printed digit
+    bpb: float = 0.0  # as printed, to the same digits
+    name: str = ""  # as trainlog normalises tags
+    since: int = -1  # the message that printed the result before it
 
     @cached_property
     def counts(self) -> Counts:
@@ -55,7 +58,8 @@ def lines(result: RunResult) -> tuple[Line, ...]:
     found: dict[Rows, Line] = {}
     last = -1
     for printed in printed_results(result):
-        said = attest(ledger, printed.message.n, printed.final, (), since=last)
+        since = last
+        said = attest(ledger, printed.message.n, printed.final, result.counted, since=since)
         last = printed.message.n
         if said.attested and said.rows not in found:
             found[said.rows] = Line(
@@ -65,5 +69,8 @@ def lines(result: RunResult) -> tuple[Line, ...]:
                 ledger,
                 printed.final.loss,
                 0.5 * 10.0**-printed.final.decimals,
+                printed.final.bpb,
+                printed.final.name,
+                since,
             )
     return tuple(found.values())

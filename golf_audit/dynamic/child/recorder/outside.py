@@ -6,8 +6,11 @@ Audit hooks see every way of opening and starting, and cannot be taken off again
 from __future__ import annotations
 
 import builtins
+import hashlib
+import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from golf_audit.dynamic.child.context import Context, bounded, replace
@@ -15,6 +18,8 @@ from golf_audit.dynamic.messages import Network, Print, Read, Subprocess, Write
 
 LINES = 20_000
 """Lines of output that are sent."""
+LARGEST = 256 << 20
+"""A written file above this size is not read again for its digest."""
 LONG_TEXT = 8_000
 """A longer text in one print is a listing of source code."""
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request")
@@ -27,7 +32,9 @@ class Outside:
         self.context = context
         self.data = os.path.realpath(context.job.data) + "/"
         self.work = os.path.realpath(context.job.work) + "/"
+        self.given = {os.path.join(here, name) for here, _, names in os.walk(self.work) for name in names}
         self.written: dict[str, None] = {}
+        self.on_artifact: Callable[[], None] = lambda: None
         self._seen: set[tuple[str, str]] = set()
         self._busy = False
         self._lines = 0
@@ -59,15 +66,29 @@ class Outside:
             self._last = text  # scripts print to the screen and then the same to a log file
             self.context.send(Print(text=bounded(text), site=self.context.site()))
 
+    def scored(self) -> None:
+        """A score was told: what is read after it is told again."""
+        self._seen.clear()
+
     def finish(self) -> None:
-        """Tell the sizes of what was written."""
-        sys.stdout.flush()
-        for path in self.written:
-            try:
-                size = os.stat(path).st_size
-            except OSError:
-                continue
-            self.context.send(Write(path=bounded(self._short(path)), size=size))
+        """Tell what was written, as it is at the end."""
+        self._busy = True
+        try:
+            for path in self.written:
+                self._wrote(path)
+        finally:
+            self._busy = False
+
+    def _wrote(self, path: str) -> None:
+        try:
+            size = os.stat(path).st_size
+            digest = ""
+            if size <= LARGEST:
+                with io.FileIO(path) as file:
+                    digest = hashlib.sha256(file.readall()).hexdigest()[:16]
+        except OSError:
+            return
+        self.context.send(Write(path=bounded(self._short(path)), size=size, digest=digest))
 
     def _audit(self, event: str, args: Any) -> None:
         if self._busy or event not in _WATCHED:
@@ -107,18 +128,23 @@ class Outside:
         if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
             self.written[full] = None
             return
-        stream = self._stream(full)
+        stream = self.stream_of(full)
         site = self.context.site()
+        if stream == "artifact":
+            self._seen.clear()
+            self._wrote(full)
+            self.on_artifact()
         if (full, str(site)) not in self._seen and not full.endswith((".py", ".pyc")):
             self._seen.add((full, str(site)))
             self.context.send(Read(path=bounded(self._short(full)), stream=stream, site=site))
 
-    def _stream(self, path: str) -> str:
-        """train, val, val_bytes, artifact (written by this run), other."""
+    def stream_of(self, path: str) -> str:
+        """train, val, val_bytes, artifact (not there when the run began, and no text), other."""
         name = os.path.basename(path)
         if path.startswith(self.data) and name.endswith(".bin"):
             return "train" if "_train_" in name else "val_bytes" if "_bytes_" in name else "val"
-        return "artifact" if path in self.written else "other"
+        ours = path.startswith(self.work) and path not in self.given and not path.endswith(_TEXTS)
+        return "artifact" if ours else "other"
 
     def _short(self, path: str) -> str:
         for prefix, name in ((self.data, "data/"), (self.work, "")):
@@ -127,6 +153,7 @@ class Outside:
         return path
 
 
+_TEXTS = (".py", ".pyc", ".txt", ".log", ".md")
 _WATCHED = frozenset(("open", "subprocess.Popen", "os.system", *_NETWORK))
 
 

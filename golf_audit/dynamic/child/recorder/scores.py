@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class Scores:
         self.context, self.ledger, self.locator, self.weights = context, ledger, locator, weights
         self._multipliers: dict[int, Any] = {}
         self._evaluated = False
+        self.on_score: Callable[[int], None] = lambda event: None
 
     def enter(
         self, marked: Any, positions: Ints, losses: Any, rows: Any, scorer: str, off: float | None = None
@@ -37,6 +39,7 @@ class Scores:
             prints = self.fingerprints(rows) if rows is not None else np.zeros(len(values))
             model = self.weights.fingerprint()
             event = len(self.ledger.bases)
+            self.on_score(event)
             ids = self.ledger.score(positions)
             grad = bool(marked.requires_grad)
         if not self._evaluated and not grad:

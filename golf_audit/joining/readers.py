@@ -1,0 +1,57 @@
+"""Which question of which rule a trace answers, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from golf_audit.joining.data import (
+    borders,
+    calibrated,
+    learned_in_training,
+    order_of_documents,
+    unpaid_training_data,
+)
+from golf_audit.joining.numbers import bytes_counted, bytes_logged, forwards, normalised
+from golf_audit.joining.seen import (
+    Seen,
+    by_outcomes,
+    from_scores,
+    future,
+    order,
+    passes,
+    silent,
+    warm_up,
+)
+from golf_audit.observation import Observation
+from golf_audit.submission import Case
+
+READERS: Mapping[str, Callable[[Case, Observation, str], Seen]] = {
+    "T01": order,
+    "T02": order,
+    "Q03": order,
+    "P01": passes,
+    "P03": from_scores,
+    "M01": future,
+    "Q02": future,
+    "V05": warm_up,
+    "V01": learned_in_training,
+    "V02": calibrated,
+    "V03": unpaid_training_data,
+    "M02": borders,
+    "V06": order_of_documents,
+    "B01": bytes_counted,
+    "B02": bytes_logged,
+    "Q01": normalised,
+    "M03": forwards,
+}
+"""Other rules take the words of the probes as they are."""
+
+
+def seen(case: Case, rule: str) -> Seen:
+    """The run's word on one rule. The case holds an observation."""
+    observation = case.observation
+    assert observation is not None
+    why = silent(observation)
+    if why:
+        return Seen(missing=(why,))
+    return READERS.get(rule, by_outcomes)(case, observation, rule)
