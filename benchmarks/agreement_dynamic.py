@@ -287,7 +287,8 @@ def main() -> None:
     with RULINGS.open(encoding="utf-8") as stream:
         rows = wanted(list(csv.DictReader(stream)), options.every)
     if options.prs:
-        rows = [row for row in rows if row["pr"] in options.prs.split(",")]
+        order = options.prs.split(",")
+        rows = sorted((row for row in rows if row["pr"] in order), key=lambda row: order.index(row["pr"]))
     book = options.kept / "judged.json"
     known = json.loads(book.read_text(encoding="utf-8")) if book.exists() else {}
     end = time.monotonic() + 60 * options.minutes
@@ -310,7 +311,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("clone", type=Path)
     parser.add_argument("--probes", choices=tuple(PROBES), default="prefix")
     parser.add_argument("--judge", action="store_true", help="make no new run")
-    parser.add_argument("--prs", default="", help="only these pull requests")
+    parser.add_argument("--prs", default="", help="only these pull requests, in this order")
     parser.add_argument("--redo", default="", help="make the runs of these pull requests again")
     parser.add_argument("--every", action="store_true", help="all rows of rulings.csv, these first")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no row after this time")

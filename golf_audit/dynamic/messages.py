@@ -179,6 +179,10 @@ class Probe(Message):
     site: Site = ("", 0)
 
 
+WHERE = "where"
+"""The probe message of a run whose CPU time is almost used up; its site is the line at which it is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class End(Message):
     """The script came to its end. `how`: ok, exit or exception."""

@@ -23,7 +23,7 @@ from typing import Protocol
 from golf_audit.dynamic import watch
 from golf_audit.dynamic.contract import Ending, RunResult, Usage
 from golf_audit.dynamic.job import Job
-from golf_audit.dynamic.messages import End, Message
+from golf_audit.dynamic.messages import WHERE, End, Message, Probe
 from golf_audit.dynamic.sandbox import (
     INSIDE,
     JOB,
@@ -239,11 +239,20 @@ class _Run:
         ):
             raise _Stop(Ending.MEMORY, f"more than {limits.memory / 2**30:.1f} GiB of memory")
         if self._usage.cpu_seconds > self._job.seconds:
-            raise _Stop(Ending.TIMEOUT, f"not at its end after {self._job.seconds:.0f} s of CPU time")
+            raise _Stop(
+                Ending.TIMEOUT, f"not at its end after {self._job.seconds:.0f} s of CPU time{self._at}"
+            )
         if seconds > limits.patience * self._job.seconds:
-            raise _Stop(Ending.TIMEOUT, f"not at its end after {seconds:.0f} s")
+            raise _Stop(Ending.TIMEOUT, f"not at its end after {seconds:.0f} s{self._at}")
         if self._ended is not None and time.monotonic() > self._ended + GRACE:
             raise _Stop(*self._verdict(0))
+
+    @property
+    def _at(self) -> str:
+        """Where a run was when its time was almost used up, as it says."""
+        found = [m.site for m in self._receiver.messages if isinstance(m, Probe) and m.name == WHERE]
+        name, line = found[-1] if found else ("", 0)
+        return f"; it was at {name}, line {line}" if line else ""
 
     def _verdict(self, status: int) -> tuple[Ending, str]:
         """How the run ended, by its last message and the status of its process."""

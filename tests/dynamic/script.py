@@ -1,6 +1,6 @@
 """A stand-in for the child: runs in the sandbox as `train_gpt.py` and sends what a recorder would send.
 
-The job's environment picks the story: LATE trains before it scores, CRASH raises, SLEEP never ends.
+The job's environment picks the story: LATE trains before it scores, CRASH raises, SLEEP and LOOP never end.
 """
 
 import sys
@@ -11,7 +11,19 @@ for part in sys.argv[2:]:
     sys.path.insert(0, part)
 
 from golf_audit.dynamic.job import Job  # noqa: E402
-from golf_audit.dynamic.messages import End, Gradient, Print, Read, Score, Sink, Start, Step, runs  # noqa: E402
+from golf_audit.dynamic.messages import (  # noqa: E402
+    WHERE,
+    End,
+    Gradient,
+    Print,
+    Probe,
+    Read,
+    Score,
+    Sink,
+    Start,
+    Step,
+    runs,
+)
 from golf_audit.dynamic.wire import Sender  # noqa: E402
 
 with open(sys.argv[1]) as file:
@@ -55,6 +67,10 @@ def learn(first: int) -> None:
 if "SLEEP" in job.environ:
     sender.send(Print(text="sleeping"))
     time.sleep(600)
+if "LOOP" in job.environ:
+    sender.send(Probe(name=WHERE, site=("train_gpt.py", 12)))
+    while True:
+        pass
 if "CRASH" in job.environ:
     sys.stdout.write("Traceback: at 0x7f0011223344\n")
     sender.send(End(how="exception", status=1, detail="ValueError: no", site=("train_gpt.py", 9)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import subprocess
 from pathlib import Path
@@ -18,6 +19,7 @@ from golf_audit.dynamic.child.context import Context  # noqa: E402
 from golf_audit.dynamic.child.shims import (  # noqa: E402
     attention,
     clock,
+    compiling,
     customops,
     devices,
     distributed,
@@ -168,6 +170,46 @@ def test_the_parallel_wrapper_keeps_names_and_values() -> None:
     assert list(wrapped.state_dict()) == ["module.weight", "module.bias"]
     x = torch.randn(4, 3)
     torch.testing.assert_close(wrapped(x), inner(x))
+
+
+def unwrapped(model: Any) -> Any:
+    """As scripts do it: until there is nothing around the model."""
+    for _ in range(4):
+        if not hasattr(model, "_orig_mod"):
+            return model
+        model = model._orig_mod
+    raise AssertionError("there is always something around it")
+
+
+def test_a_compiled_module_is_around_the_module_as_pytorchs_own_is() -> None:
+    """#846 unwraps in a loop: a module that is its own `_orig_mod` never came to an end there."""
+
+    def facts(wrap: Any) -> list[Any]:
+        inner = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout())
+        inner.label = "a"
+        model = wrap(inner)
+        model.eval()
+        model.label = "b"
+        model.scale = torch.nn.Parameter(torch.ones(2))
+        copied = copy.deepcopy(model)
+        names = [name for name, _ in model.named_parameters()]
+        wrapped = isinstance(model, torch.nn.Sequential)
+        return [
+            *(unwrapped(model) is inner, hasattr(inner, "_orig_mod"), wrapped, len(model)),
+            *(
+                names,
+                list(model.state_dict()),
+                inner.training,
+                model.training,
+                inner.label,
+                inner.scale.shape,
+            ),
+            *(unwrapped(copied) is inner, unwrapped(copied).label, list(copied.state_dict())),
+            torch.equal(model(torch.ones(1, 3)), inner(torch.ones(1, 3))),
+        ]
+
+    assert facts(compiling.compiled) == facts(lambda inner: torch.compile(inner, backend="eager"))
+    assert compiling.compiled(len) is len and compiling.compiled(dynamic=False)(len) is len
 
 
 def test_the_clock_passes_by_looks_and_sleeps() -> None:

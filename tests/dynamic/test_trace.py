@@ -75,7 +75,7 @@ def prepare(environ: dict[str, str]):  # type: ignore[no-untyped-def]
             where.work,
             f"{where.data}/val.bin",
             1024,
-            30.0,
+            2.0 if "LOOP" in environ else 30.0,
             environ=environ,
         )
         return Mini(data, job)
@@ -135,6 +135,36 @@ def test_a_run_that_fails_says_why_and_is_never_clean() -> None:
     assert seen.errors == ("Traceback: at 0x...",)
     assert seen.outcomes == () and seen.result is None
     assert set(seen.not_produced) == {"quantized", "quantized_sliding_window"}
+
+
+def test_a_run_that_takes_too_long_says_where_it_was() -> None:
+    seen = traced(LOOP="1")
+    assert seen.ending == "timeout"
+    assert seen.reason.startswith("not at its end after ")  # of CPU time, or of waiting for it
+    assert seen.reason.endswith(" s; it was at train_gpt.py, line 12") or "CPU time; it was" in seen.reason
+
+
+def test_shortly_before_its_time_runs_out_a_run_tells_its_line(tmp_path: Path) -> None:
+    code = """
+import json, os, sys
+from golf_audit.dynamic.child.context import Context
+from golf_audit.dynamic.child.run import _Outlet, _tell_where_time_runs_out
+from golf_audit.dynamic.job import Job
+
+class Sender:
+    def send(self, message):
+        print(message.name, message.site, flush=True)
+        os._exit(0)
+
+job = Job("t.py", "/s", "/d", sys.argv[1], "/d/v", 1024, 0.2)
+outlet = _Outlet(Sender())
+_tell_where_time_runs_out(Context(job, outlet), outlet)
+exec(compile("pass\\nwhile True: pass", sys.argv[1] + "/t.py", "exec"))
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert said.stdout == "where ('t.py', 2)\n"
 
 
 def test_without_a_sandbox_the_same_observation_but_for_that_word() -> None:

@@ -7,23 +7,28 @@ import shutil
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from golf_audit.dynamic.child.context import Context, bounded
 from golf_audit.dynamic.job import Job
-from golf_audit.dynamic.messages import End, Message, Start
+from golf_audit.dynamic.messages import WHERE, End, Message, Probe, Start
 from golf_audit.dynamic.wire import Sender
 
 if TYPE_CHECKING:
     from golf_audit.dynamic.child.recorder import Recorder
+
+ALMOST = 0.9
+"""Share of a run's CPU time after which it tells where it is."""
 
 
 def run(job: Job) -> int:
     """Prepare, execute, report. Returns the exit status of the process."""
     _folders(job)
     rank, others = _fork(job)
-    sender = Sender(job.rank_fds[rank - 1] if rank else job.message_fd)
-    context = Context(job, _quietly(sender), rank)
+    outlet = _Outlet(Sender(job.rank_fds[rank - 1] if rank else job.message_fd))
+    context = Context(job, outlet, rank)
+    _tell_where_time_runs_out(context, outlet)
     os.environ.update(job.environ)
     if job.ranks > 1:
         os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(job.ranks))
@@ -90,16 +95,34 @@ def _targets(job: Job) -> int:
     return (os.path.getsize(job.val_tokens) - 1024) // 2 - 1
 
 
-def _quietly(sender: Sender) -> Any:
-    """Send, and end the run when our process no longer listens."""
+class _Outlet:
+    """Sends, and ends the run when our process no longer listens."""
 
-    def send(message: Message) -> None:
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self.busy = False  # a signal may come in the middle of a message
+
+    def __call__(self, message: Message) -> None:
+        self.busy = True
         try:
-            sender.send(message)
+            self._sender.send(message)
         except OSError:
             os._exit(3)
+        finally:
+            self.busy = False
 
-    return send
+
+def _tell_where_time_runs_out(context: Context, outlet: _Outlet) -> None:
+    """Shortly before a run is ended for its CPU time: the line at which it is."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        if outlet.busy:
+            signal.setitimer(signal.ITIMER_PROF, 0.1)
+        else:
+            context.send(Probe(name=WHERE, site=context.site()))
+
+    signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, ALMOST * context.job.seconds / context.job.ranks)
 
 
 def _script(context: Context) -> End:

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from golf_audit.dynamic.child.context import Context, bounded, replace
+from golf_audit.dynamic.child.shims.compiling import Compiled
 from golf_audit.dynamic.messages import Change, Phase, Step
 
 _GRAPH = 50_000
@@ -103,7 +104,7 @@ class Weights:
         """Every parameter and buffer once, named from its outermost module."""
         if len(self._modules) != self._count:
             self._count = len(self._modules)
-            modules = list(self._modules)
+            modules = [module for module in self._modules if not isinstance(module, Compiled)]
             inner = {id(child) for module in modules for child in module.children()}
             self._roots = [weakref.ref(module) for module in modules if id(module) not in inner]
         found: list[tuple[str, Any]] = []

@@ -26,11 +26,55 @@ class Knob(int):
         return Knob(name)
 
 
+class Compiled(nn.Module):
+    """What torch.compile makes of a module: around `_orig_mod`, whose attributes it shows as its own.
+
+    Scripts unwrap it in a loop, strip its prefix from names of parameters, and copy it."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        object.__setattr__(self, "_inner", inner)  # super() sets attributes, which go to the inner module
+        super().__init__()
+        self._modules["_orig_mod"] = inner
+
+    def forward(self, *args: Any, **options: Any) -> Any:
+        return self._inner(*args, **options)
+
+    @property
+    def training(self) -> bool:
+        return self._inner.training
+
+    @training.setter
+    def training(self, value: bool) -> None:
+        if "_modules" in self.__dict__ and self._modules:
+            self._inner.training = value
+
+    def __getattr__(self, name: str) -> Any:
+        return self._inner if name == "_orig_mod" else getattr(self.__dict__["_inner"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(type(self), name):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._inner, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._inner, name)
+
+    def __len__(self) -> int:
+        return len(self._inner)
+
+    def __bool__(self) -> bool:
+        return True  # a module with no length is not empty
+
+    def __reduce__(self) -> tuple[type[Compiled], tuple[nn.Module]]:
+        return type(self), (self._inner,)
+
+
 def compiled(model: Any = None, **options: Any) -> Any:
-    """torch.compile: the function or module itself; as a decorator with options, the function."""
+    """torch.compile: the function itself; a module within a Compiled; with options alone, a decorator."""
     if model is None:
-        return lambda function: function
-    return model
+        return compiled
+    return Compiled(model) if isinstance(model, nn.Module) else model
 
 
 def install(context: Context) -> None:
@@ -42,7 +86,7 @@ def install(context: Context) -> None:
 
     replace(torch, compile=compile_)
     replace(torch.jit, script=_first)
-    replace(nn.Module, compile=lambda self, *args, **kwargs: None, _orig_mod=property(lambda self: self))
+    replace(nn.Module, compile=lambda self, *args, **kwargs: None)
     for name in ("disable", "allow_in_graph", "assume_constant_result"):
         setattr(torch.compiler, name, _first)
     for name in ("reset", "cudagraph_mark_step_begin", "set_stance"):
