@@ -41,7 +41,7 @@ class Compiled(nn.Module):
 
     @property
     def training(self) -> bool:
-        return self._inner.training
+        return bool(self._inner.training)
 
     @training.setter
     def training(self, value: bool) -> None:
