@@ -68,13 +68,14 @@ def _day(_: click.Context, __: click.Parameter, value: str | None) -> dt.date | 
 
 
 def _load(
-    folders: Sequence[Path], repo: Path | None, pr: int | None, ref: str | None
+    folders: Sequence[Path], repo: Path | None, pr: int | None, ref: str | None, parent: bool = False
 ) -> tuple[Submission, ...]:
+    """The submissions that are named. With a parent, folders may go with a clone: the parent lies in it."""
     from golf_audit.load import load_folder, load_pull_request, load_ref
 
-    if repo is None:
+    if repo is None or (folders and parent):
         if pr is not None or ref is not None:
-            raise click.UsageError("--pr and --ref need --repo CLONE")
+            raise click.UsageError("--pr and --ref need --repo CLONE, and stand in the place of folders")
         if not folders:
             raise click.UsageError("name a submission FOLDER, or --repo CLONE with --pr N or --ref REF")
         return tuple(load_folder(folder) for folder in folders)
@@ -144,6 +145,7 @@ def _with(options: Sequence[Callable[[Function], Function]]) -> Callable[[Functi
 @_ledger_option
 @click.option("--trace", "traces", multiple=True, type=click.Path(path_type=Path), help="What `trace` wrote.")
 @click.option("--dynamic", is_flag=True, help="Run `trace --probes full` first.")
+@click.option("--parent", metavar="FOLDER|PR|auto", help="Inherited or new? `auto`: the base that it names.")
 @click.option("--rule", "rule_ids", multiple=True, metavar="ID", help="Only this rule or family; repeatable.")
 @click.option("--strict", is_flag=True, help="Exit 1 instead of 3 when something is open.")
 @click.option("--exit-zero", is_flag=True, help="Report only: exit 0 unless the tool itself failed.")
@@ -165,6 +167,7 @@ def check(
     ledger_path: Path | None,
     traces: tuple[Path, ...],
     dynamic: bool,
+    parent: str | None,
     rule_ids: tuple[str, ...],
     strict: bool,
     exit_zero: bool,
@@ -192,10 +195,14 @@ def check(
 
         set_deadline(timeout)
     rules = registry.pick(rule_ids)
-    submissions = _load(folders, repo, pr, ref)
+    submissions = _load(folders, repo, pr, ref, parent is not None)
     book = _read_ledger(ledger_path)
     cases = checking.cases(submissions, as_of, book, traces, dynamic)
     reports = checking.reports(cases, rules, restricted=bool(rule_ids), figures=form in DRAWN)
+    if parent is not None:
+        from golf_audit.lineage import with_lineage
+
+        reports = with_lineage(cases, reports, rules, parent, repo)
     if waivers is not None:
         from golf_audit.waivers import waived_by_file
 

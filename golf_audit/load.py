@@ -56,6 +56,16 @@ def load_ref(clone: Clone | str | Path, ref: str) -> tuple[Submission, ...]:
         return _submissions(git, additions(git, git.resolve(ref)), None)
 
 
+def load_on_main(clone: Clone, folder: str) -> Submission:
+    """A folder as the tip of main has it, by its path from the root. Raises CloneError."""
+    tip = clone.commit(clone.main)
+    tree = read_tree(_inside(clone.tree(tip.oid), folder), clone)
+    if not tree.files:
+        raise NoSuchSubmission(f"{folder[:200]!r}: no such folder on main")
+    head = Head(folder, tree.fingerprint, tip.oid)
+    return Submission(head, track_of(folder), _folder_date(folder, tree), tree)
+
+
 def _opened(clone: Clone | str | Path) -> AbstractContextManager[Clone]:
     return nullcontext(clone) if isinstance(clone, Clone) else Clone(clone)
 

@@ -295,3 +295,4 @@ class Report:
     restricted_to: tuple[str, ...] = ()  # rule ids, when --rule narrowed the audit
     waivers: tuple[tuple[Waiver, WaiverState], ...] = ()  # those that name this folder
     figures: Any = None  # figures.Figures, what a page draws; None where it was not asked for
+    lineage: Any = None  # lineage.Lineage, when --parent was given; printed by report/

@@ -49,6 +49,7 @@ LAYERS: list[tuple[str, ...]] = [
         *("golf_audit.registry", "golf_audit.audit", "golf_audit.outcome"),
         *("golf_audit.waiverfile", "golf_audit.waivers"),
     ),
+    ("golf_audit.lineage",),
     ("golf_audit.report", "golf_audit.dynamic", "golf_audit.rerun"),
     ("golf_audit.sweep", "golf_audit.checking"),
     ("golf_audit.cli", "golf_audit.__main__"),

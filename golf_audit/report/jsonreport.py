@@ -15,7 +15,7 @@ from golf_audit import __version__
 from golf_audit.fingerprint import fingerprint
 from golf_audit.model import Cite, Evidence, Finding, Precedent, Report, Ruling, Unmet, Waiver, Where
 from golf_audit.outcome import verdict
-from golf_audit.report import escape, jsonfigures
+from golf_audit.report import ancestry, escape, jsonfigures
 
 SCHEMA = "golf-audit/report/1"
 SCHEMA_OF_SEVERAL = "golf-audit/reports/1"
@@ -58,6 +58,8 @@ def to_dict(report: Report, *, require_run: bool = False) -> Object:
         whole["waivers"] = [{**_waiver(one), "state": state.value} for one, state in report.waivers]
     if report.figures is not None:
         whole["figures"] = jsonfigures.figures(report.figures, _where)
+    if report.lineage is not None:
+        whole["lineage"] = ancestry.as_data(report, _where)
     cleaned: Object = _clean(whole)
     return cleaned
 

@@ -9,7 +9,7 @@ from golf_audit import __version__
 from golf_audit.fingerprint import decisive
 from golf_audit.model import Evidence, Report, Ruling, Severity, Verdict, Where
 from golf_audit.outcome import fails, is_open, verdict
-from golf_audit.report import words
+from golf_audit.report import ancestry, words
 from golf_audit.report.escape import PROSE_CAP, code, fence, html, markdown, path
 from golf_audit.report.sections import counts, grouped, notes, sections
 
@@ -63,6 +63,8 @@ def _essential(report: Report, require_run: bool) -> Iterator[str]:
         yield f"The tool failed on rule {crash.rule}, which is not judged: {code(crash.error)}\n"
     for line in words.idle_waivers(report):
         yield f"{markdown(line)}\n"
+    if ancestry.lineage(report) is not None:
+        yield f"**Parent:** {markdown(ancestry.title(report))}. {_states(report)}\n"
     rows = list(_table_rows(report))
     if rows:
         yield "\n".join(["| rule | what | where | law |", "|---|---|---|---|", *rows, ""])
@@ -123,12 +125,16 @@ def _details(report: Report, name_folder: bool) -> Iterator[str]:
     split = sections(report)
     of = f"<code>{html(words.name(report))}</code> " if name_folder else ""
     for ruling in split.failed + split.needs_ruling + split.waived:
-        yield _folded(f"{of}{ruling.rule.id}: {html(ruling.rule.title)}", _ruling_details(ruling))
+        yield _folded(f"{of}{ruling.rule.id}: {html(ruling.rule.title)}", _ruling_details(report, ruling))
     for group in grouped(split.undetermined):
-        lines = _ruling_details(group[0])
+        lines = _ruling_details(report, group[0])
         ids = " ".join(r.rule.id for r in group)
         if lines:
             yield _folded(f"{of}{ids}: what is missing", lines)
+    if ancestry.lineage(report) is not None:
+        yield _folded(
+            f"{of}Against the parent", [_told(line) for line in ancestry.told(report, verbose=True)]
+        )
     yield _folded(f"{of}The other rules", list(_rest(report)))
     yield _folded(f"{of}Configuration as run", _settings(report))
 
@@ -139,7 +145,7 @@ def _folded(summary: str, lines: Sequence[str]) -> str:
     return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>\n"
 
 
-def _ruling_details(ruling: Ruling) -> list[str]:
+def _ruling_details(report: Report, ruling: Ruling) -> list[str]:
     lines = []
     law = None
     for finding in words.judged(ruling):
@@ -153,6 +159,7 @@ def _ruling_details(ruling: Ruling) -> list[str]:
             lines.append(f"Law: {'; '.join([f'{own}: {markdown(finding.law.says)}', *others])}\n")
         law = finding.law
     lines += [f"Waived: {markdown(line)}\n" for line in words.waivers(ruling)]
+    lines += [f"Parent: {markdown(told)}\n" for told in ancestry.told_of_ruling(report, ruling)]
     lines += [f"To change: {markdown(change)}\n" for change in words.changes(ruling)]
     found = words.precedents_of(ruling)
     if found:
@@ -161,6 +168,17 @@ def _ruling_details(ruling: Ruling) -> list[str]:
     lines += [f"- supplied by: {markdown(what)}" for what in words.supply(ruling)]
     lines += [_item(note, "note") for note in notes(ruling)]
     return lines
+
+
+def _states(report: Report) -> str:
+    """ "inherited: T01; new: A04": the rules by what the parent has to do with them."""
+    told = (f"{state} {' '.join(rules)}" for state, rules in ancestry.by_state(report).items())
+    return markdown("; ".join(told))
+
+
+def _told(line: ancestry.Told) -> str:
+    place = f" ({_at(line.where)})" if line.where is not None else ""
+    return f"- {line.label}: {markdown(line.says)}{place}"
 
 
 def _item(evidence: Evidence, label: str = "") -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from golf_audit.fingerprint import decisive
 from golf_audit.model import Evidence, Finding, Report, Ruling, Where
-from golf_audit.report import words
+from golf_audit.report import ancestry, words
 from golf_audit.report.escape import QUOTE_CAP, terminal
 from golf_audit.report.sections import notes
 
@@ -37,6 +37,7 @@ def ruling_rows(report: Report, ruling: Ruling, verbose: bool) -> Iterator[Row]:
             where = decisive(finding)
             yield Row("also", terminal(finding.message), at(where) if where else "")
     yield from (Row("waived", terminal(line)) for line in words.waivers(ruling))
+    yield from (Row("parent", terminal(told)) for told in ancestry.told_of_ruling(report, ruling))
     found = words.precedents_of(ruling)
     if found:
         yield Row("precedent", terminal(found))
@@ -44,6 +45,13 @@ def ruling_rows(report: Report, ruling: Ruling, verbose: bool) -> Iterator[Row]:
     yield from supply_rows(ruling)
     yield from (evidence_row(note, "note") for note in notes(ruling))
     yield Row("more", f"golf-audit explain {submission_argument(report)} {ruling.rule.id}")
+
+
+def parent_rows(report: Report, verbose: bool) -> Iterator[Row]:
+    """What --parent found, a row each."""
+    for told in ancestry.told(report, verbose):
+        quote = terminal(told.where.quote, QUOTE_CAP) if told.where else ""
+        yield Row(told.label, terminal(told.says), at(told.where) if told.where else "", quote)
 
 
 def supply_rows(ruling: Ruling) -> Iterator[Row]:

@@ -13,9 +13,10 @@ from typing import Any
 
 from golf_audit import __version__
 from golf_audit.fingerprint import decisive, fingerprint
+from golf_audit.lineage import State
 from golf_audit.model import Evidence, Finding, Report, Rule, Ruling, Severity, Verdict, Where
 from golf_audit.outcome import is_open, not_yet_run
-from golf_audit.report import catalogue, escape, words
+from golf_audit.report import ancestry, catalogue, escape, words
 from golf_audit.report.sections import sections
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -70,9 +71,9 @@ def _results(report: Report, require_run: bool) -> Iterator[Object]:
     for ruling in sections(report).to_settle:
         judged = words.judged(ruling)
         for finding in judged:
-            yield _result(report, ruling, finding)
+            yield _result(report, ruling, finding) | _baseline(report, ruling, finding)
         if not judged and is_open(ruling, require_run=require_run):
-            yield _without_finding(report, ruling)
+            yield _without_finding(report, ruling) | _baseline(report, ruling, None)
     for ruling in report.rulings:
         for finding, waiver in words.waived(ruling):
             why = escape.visible(f"waived {words.waiver(waiver)}")
@@ -120,6 +121,15 @@ def _without_finding(report: Report, ruling: Ruling) -> Object:
         "partialFingerprints": {"primaryLocationLineHash": f"{ruling.rule.id}-{ruling.verdict.value}"},
         "properties": {"verdict": ruling.verdict.value},
     }
+
+
+_BASELINE = {State.INHERITED: "unchanged", State.SHARED: "updated", State.NEW: "new"}
+
+
+def _baseline(report: Report, ruling: Ruling, finding: Finding | None) -> Object:
+    """What the parent has to do with a result, where --parent was given and tells."""
+    kin = ancestry.of_finding(report, ruling, finding)
+    return {"baselineState": _BASELINE[kin.state]} if kin is not None and kin.state in _BASELINE else {}
 
 
 def _step(report: Report, evidence: Evidence, where: Where) -> Object:

@@ -17,10 +17,10 @@ from rich.text import Text
 from golf_audit import __version__
 from golf_audit.model import Report, Ruling, Severity, Verdict
 from golf_audit.outcome import TOOL_FAILED, exit_code, verdict
-from golf_audit.report import words
+from golf_audit.report import ancestry, words
 from golf_audit.report.console import STYLE, apart, console_for, finished, grid, heading
 from golf_audit.report.escape import QUOTE_CAP, terminal
-from golf_audit.report.rows import Row, at, evidence_row, ruling_rows, supply_rows
+from golf_audit.report.rows import Row, at, evidence_row, parent_rows, ruling_rows, supply_rows
 from golf_audit.report.sections import Sections, counts, grouped, notes, sections
 
 _INDENT, _LABEL_WIDTH, _POSITION_COLUMN = 6, 9, 36
@@ -79,6 +79,7 @@ class _Page:
             yield from self._block(group)
         for ruling in split.waived:
             yield from self._block([ruling])
+        yield from self._parent()
         yield from self._notes(split)
         yield from self._folded(split)
         if self.verbose:
@@ -102,6 +103,13 @@ class _Page:
             yield apart(line, word.upper(), self.width, "bold", STYLE[word])
         if report.restricted_to:
             yield Text(f"asked only: {' '.join(report.restricted_to)}; the word above is about these rules")
+
+    def _parent(self) -> Iterator[RenderableType]:
+        if ancestry.lineage(self.report) is None:
+            return
+        yield Text()
+        yield heading("PARENT", "", terminal(ancestry.title(self.report)), "bold")
+        yield self._rows(parent_rows(self.report, self.verbose))
 
     def _block(self, rulings: Sequence[Ruling]) -> Iterator[RenderableType]:
         """One ruling, or several undetermined ones that lack the same thing."""

@@ -15,7 +15,7 @@ from golf_audit.runconfig.literals import same
 from golf_audit.runconfig.model import Command, Knob, Origin, RunConfig, Setting
 
 SEED = "SEED"
-_OF_THE_LAUNCH = frozenset(
+OF_THE_LAUNCH = frozenset(
     {
         *("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "NODE_RANK", "NNODES"),
         *("MASTER_ADDR", "MASTER_PORT", "CUDA_VISIBLE_DEVICES", "NPROC", "NPROC_PER_NODE"),
@@ -69,7 +69,7 @@ def effective(config: RunConfig, script: str) -> Effective:
 
 def _by_seed(config: RunConfig) -> list[str]:
     """Settings of the code in which the claimed runs differ beside the seed."""
-    known = {knob.env for knob in config.knobs if knob.env is not None} - _OF_THE_LAUNCH - {SEED}
+    known = {knob.env for knob in config.knobs if knob.env is not None} - OF_THE_LAUNCH - {SEED}
     differing = sorted({name for settings in config.per_seed.values() for name in settings} & known)
     return [f"{name} differs from seed to seed; every rerun has the first one's" for name in differing]
 
@@ -95,7 +95,7 @@ def _given(config: RunConfig, command: Command | None) -> Iterator[Setting]:
     commanded = set(command.settings) if command is not None else set()
     for name in sorted(config.settings):
         setting = config.settings[name]
-        if setting.origin is Origin.CODE or name in _OF_THE_LAUNCH:
+        if setting.origin is Origin.CODE or name in OF_THE_LAUNCH:
             continue
         if not _ENVIRONMENT.fullmatch(name) or (name not in known and name not in commanded):
             continue
