@@ -13,8 +13,9 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from golf_audit.dynamic.contract import Ending, RunResult, Usage
 from golf_audit.dynamic.job import Job
@@ -23,6 +24,10 @@ from golf_audit.dynamic.run import Hosts, Listener, Way, run
 from golf_audit.dynamic.wire import MAX_BYTES, Receiver, Sender
 
 _DYNAMIC = Path(__file__).resolve().parents[1] / "golf_audit" / "dynamic"
+
+
+_IDLE = ("ranked", "message_fd", "rank_fds")
+"""Fields of a job that change nothing in what its run says."""
 
 
 class NotKept(Exception):
@@ -69,13 +74,22 @@ def engine() -> str:
 
 
 def _key(job: Job, hosts: Hosts) -> str:
-    digest = hashlib.sha256(job.to_json().encode())
+    """What is left at its default is left out: a field that a job gains later changes no key."""
+    fallback = {spec.name: _default(spec) for spec in fields(Job)}
+    said = {
+        name: value for name, value in asdict(job).items() if value != fallback[name] and name not in _IDLE
+    }
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for folder in (hosts.submission, hosts.data):
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 digest.update(f"\0{path.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
+
+
+def _default(spec: Field[Any]) -> object:
+    return spec.default_factory() if spec.default_factory is not MISSING else spec.default
 
 
 def _write(path: Path, result: RunResult, by: str) -> None:

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from golf_audit import registry
 from golf_audit.audit import audit
-from golf_audit.joining.seen import seen
+from golf_audit.joining.readers import seen
 from golf_audit.model import Head
 from golf_audit.observation import Observation, Word, to_json
 from golf_audit.submission import Case, Submission

@@ -18,6 +18,7 @@ from golf_audit.trainlog import Final
 
 ROUNDING = 2e-6
 """Relative: a float32 sum over some thousand losses."""
+_PLACES = 2
 _SINKS = 4_000
 """Sinks before a line that are tried one by one, the latest first."""
 
@@ -60,7 +61,17 @@ def attest(ledger: Ledger, before: int, final: Final, counted: Sequence[int], si
             near = rows
     if near is not None:
         return Attestation(True, "", near)
-    return Attestation(False, f"no set of scores that was seen gives {wanted.value} again")
+    return Attestation(
+        False, f"no set of scores that was seen gives {wanted.value} again{_computed(sinks, since)}"
+    )
+
+
+def _computed(sinks: Sequence[Sink], since: int) -> str:
+    """Where the numbers that scores went into left the tensors, the last places first named."""
+    recent = [s.site for s in sinks if s.n > since] or [s.site for s in sinks]
+    places = dict.fromkeys(site for site in reversed(recent) if site[1])
+    told = [f"{name}, line {line}" for name, line in list(places)[:_PLACES]]
+    return f"; the last that scores went into: {' and '.join(told)}" if told else ""
 
 
 def _wanted(final: Final, counted: Sequence[int]) -> _Wanted | None:

@@ -88,7 +88,7 @@ def _result(
         name=printed.final.name,
         event=event,
         attested=attestation.attested,
-        why=attestation.why,
+        why=_why(attestation, printed.message.site),
         targets=targets,
     )
     if not attestation.attested:
@@ -119,6 +119,13 @@ def _curve(loss: Mapping[int, float], targets: int) -> Curve:
         found = [loss[p] for p in range(first, min(first + block, targets + 1)) if p in loss]
         means.append(round(fmean(found), 6) if found else None)
     return Curve(block, tuple(means))
+
+
+def _why(attestation: Attestation, site: Site) -> str:
+    """Why a number is not attested, and where it is printed."""
+    if attestation.attested or not site[1]:
+        return attestation.why
+    return f"{attestation.why}; it is printed at {site[0]}, line {site[1]}"
 
 
 def spans(positions: Iterable[int]) -> Spans:

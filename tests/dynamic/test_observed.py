@@ -133,6 +133,10 @@ def test_a_number_that_the_losses_do_not_give_is_not_attested() -> None:
     story.report([event], off=-0.1)
     timeline, (result,) = seen(story)
     assert not result.attested and "gives" in result.why
+    assert (
+        "the last that scores went into: train_gpt.py, line 39; it is printed at train_gpt.py, line 40"
+        in result.why
+    )
     assert timeline.gaps and timeline.gaps[0].where is not None and timeline.gaps[0].where.line == 40
 
 
@@ -141,6 +145,7 @@ def test_a_number_without_scores_is_not_attested() -> None:
     story.say("final val_loss:2.79000000 val_bpb:1.08010000")
     _, (result,) = seen(story)
     assert not result.attested and "no number that a score went into" in result.why
+    assert "it is printed at train_gpt.py, line 40" in result.why
 
 
 def test_rounding_of_a_float32_sum_is_attested_and_a_scaled_loss_is_not() -> None:
