@@ -1,7 +1,8 @@
 """Is a printed number the mean of losses that we saw? The ledger answers, not the submission.
 
 A set of rows that a sink names is tried first, then the sinks of one line of code together (scripts that add
-up Python numbers batch by batch), then all since the last printed result. Exact to the printed digits first;
+up Python numbers batch by batch), then all since the last printed result, then those in which a second pass
+takes the place of a first. Exact to the printed digits first;
 what differs by the rounding of a float32 sum is attested too.
 """
 
@@ -50,7 +51,7 @@ def attest(ledger: Ledger, before: int, final: Final, counted: Sequence[int], si
     if wanted is None:
         return Attestation(False, "it prints no loss, and the bytes of the miniature's tokens are not known")
     near: Rows | None = None
-    for rows in _candidates(sinks, since):
+    for rows in _candidates(ledger, sinks, since):
         found = _value(ledger, rows, wanted)
         if found is None:
             continue
@@ -103,7 +104,7 @@ def _value(ledger: Ledger, rows: Rows, wanted: _Wanted) -> float | None:
     return total / math.log(2.0) / size if size else None
 
 
-def _candidates(sinks: Sequence[Sink], since: int) -> Iterator[Rows]:
+def _candidates(ledger: Ledger, sinks: Sequence[Sink], since: int) -> Iterator[Rows]:
     recent = list(reversed(sinks))[:_SINKS]
     yield from (sink.rows for sink in recent)
     for window in ([s for s in recent if s.n > since], recent):
@@ -115,3 +116,23 @@ def _candidates(sinks: Sequence[Sink], since: int) -> Iterator[Rows]:
             groups.append(window)
         for group in groups:
             yield tuple(row for sink in group for row in sink.rows)
+    for group in groups:
+        yield _first_of_each(ledger, group)
+        yield _first_of_each(ledger, list(reversed(group)))
+
+
+def _first_of_each(ledger: Ledger, sinks: Sequence[Sink]) -> Rows:
+    """The sinks, one after the other, that count no position which one before them counts: of two passes
+    whose later scores take the place of earlier ones, those that are left."""
+    taken: set[int] = set()
+    rows: list[tuple[int, int, int, int]] = []
+    for sink in sinks:
+        own = {
+            p
+            for event, first, length, _ in sink.rows
+            for p in ledger.positions(event)[first : first + length]
+        }
+        if taken.isdisjoint(own):
+            taken |= own
+            rows += sink.rows
+    return tuple(rows)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from golf_audit.dynamic.messages import Gradient, Message, Score, Sink, expand
+from golf_audit.dynamic.messages import Gradient, Message, Score, Sink, Site, expand
 
 Rows = tuple[tuple[int, int, int, int], ...]
 """(score event, first row, length, times), as a sink names them."""
@@ -106,3 +106,25 @@ class Ledger:
         loss_of.pop(-1, None)
         digest = hashlib.sha256(b"".join(struct.pack("<qd", p, loss_of[p]) for p in sorted(first_of)))
         return Counts(number, times, first_of, loss_of, window, digest.hexdigest()[:16])
+
+    def rescored(self, rows: Rows) -> set[int]:
+        """Positions whose score here is a second one: the same line had given a number for them before, with
+        the same parameters and buffers, and these rows leave that number out."""
+        counted = {row[0] for row in rows}
+        found: set[int] = set()
+        times: dict[tuple[Site, str, str], dict[int, int]] = {}
+        for event in sorted(counted):
+            score = self.scores[event]
+            first = times.setdefault((score.site, score.scorer, score.model), {})
+            for position in self.positions(event):
+                first.setdefault(position, score.n)
+        for sink in self.sinks:
+            for event, start, length, _ in sink.rows:
+                score = self.scores[event]
+                own = times.get((score.site, score.scorer, score.model))
+                if event in counted or own is None:
+                    continue
+                for position in self.positions(event)[start : start + length]:
+                    if position > 0 and score.n < own.get(position, -1):
+                        found.add(position)
+        return found

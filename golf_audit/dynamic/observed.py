@@ -103,6 +103,7 @@ def _result(
         missing=spans(set(range(1, targets + 1)) - counted),
         repeated=spans(p for p in counted if counts.times[p] > 1),
         window=counts.window,
+        rescored=spans(ledger.rescored(attestation.rows)),
         late=spans(late - truth.exempt),
         exempt=len(late & truth.exempt),
         inversions=sum(a > b for a, b in pairwise(firsts)),

@@ -169,7 +169,7 @@ def order(case: Case, observation: Observation, rule: str) -> Seen:
 
 def _unseen_way(case: Case, observation: Observation, rule: str) -> Seen:
     """Scores depend on later tokens and no gradient was seen to carry it: reading says how, else M01."""
-    owner = _predicted(case) or ("V02" if _by_statistics(observation) else None)
+    owner = _unseen_owner(case, observation)
     if owner is None:
         says = "earlier scores depend on later tokens without a gradient on their targets: see M01"
         return Seen(notes=(Evidence(Kind.TRACE, says),), missing=(says,))
@@ -180,6 +180,16 @@ def _unseen_way(case: Case, observation: Observation, rule: str) -> Seen:
     outcomes = list(dict.fromkeys(moved))
     evidence = tuple(e for o in outcomes for e in evidence_of(case, o))
     return Seen((Violation(f"in the run, {outcomes[0].says}", evidence),))
+
+
+def _unseen_owner(case: Case, observation: Observation) -> str | None:
+    """Whose violation influence without a gradient is: what was read decides, then what the run shows."""
+    result = observation.result
+    if _predicted(case) is not None:
+        return _predicted(case)
+    if _by_statistics(observation):
+        return "V02"
+    return "P01" if result is not None and result.rescored else None
 
 
 def _predicted(case: Case) -> str | None:
@@ -235,6 +245,9 @@ def passes(case: Case, observation: Observation, rule: str) -> Seen:
     if missing:
         says = f"the claimed number leaves {share(result, missing)} out"
         return Seen((Violation(says, _counted(case, observation, result, says), sure=False),))
+    unseen = influence(observation) is Word.VIOLATION and not result.late
+    if unseen and _unseen_owner(case, observation) == rule:
+        return _second_pass(case, observation, result)
     owner = owner_of(case, observation) if result.late and influence(observation) is not Word.CLEAN else ""
     if owner == "P01":
         return Seen(
@@ -248,6 +261,19 @@ def passes(case: Case, observation: Observation, rule: str) -> Seen:
     counted = f"the claimed number counts each of {result.targets:,} targets once"
     also = [o.says for o in shared if o.word is Word.CLEAN]
     return Seen(doubtful, "" if doubtful else "; ".join([counted, *also]), tuple(notes))
+
+
+def _second_pass(case: Case, observation: Observation, result: Result) -> Seen:
+    """P01: what the first pass saw, later tokens included, is in the scores of the second."""
+    moved = [o for r in sorted(INFLUENCE) for o in observation.about(r) if o.word is Word.VIOLATION]
+    evidence = tuple(e for o in dict.fromkeys(moved) for e in evidence_of(case, o))
+    says = "scores depend on tokens that a pass before had already processed"
+    if result.rescored:
+        says = (
+            f"the claimed number takes a second score of {share(result, result.rescored)}, and it depends on "
+            "tokens that the first pass had only processed after them"
+        )
+    return Seen((Violation(says, (*evidence, *_counted(case, observation, result, says))),))
 
 
 def _counted(case: Case, observation: Observation, result: Result, says: str) -> tuple[Evidence, ...]:
@@ -274,8 +300,8 @@ def future(case: Case, observation: Observation, rule: str) -> Seen:
     if not found.violations:
         return found
     owner = owner_of(case, observation) if result.late else _predicted(case)
-    if owner is None and _by_statistics(observation) and influence(observation) is Word.VIOLATION:
-        owner = "V02"
+    if owner is None and influence(observation) is Word.VIOLATION:
+        owner = _unseen_owner(case, observation)
     if owner is None:
         alone = influence(observation) is not Word.VIOLATION or _only_targets(observation)
         owner = "Q02" if alone else "M01"

@@ -204,6 +204,7 @@ def _result(result: Result) -> Object:
         "rows": result.rows,
         "missing": [list(s) for s in result.missing],
         "repeated": [list(s) for s in result.repeated],
+        "rescored": [list(s) for s in result.rescored],
         "window": result.window,
         "late": [list(s) for s in result.late],
         "exempt": result.exempt,
@@ -214,7 +215,7 @@ def _result(result: Result) -> Object:
 
 
 def _to_result(raw: Object) -> Result:
-    spans = {name: _to_spans(raw[name]) for name in ("missing", "repeated", "late")}
+    spans = {name: _to_spans(raw.get(name, ())) for name in ("missing", "repeated", "rescored", "late")}
     found = raw.get("curve")
     curve = None if found is None else Curve(found["block"], tuple(found["means"]))
     return Result(**{**raw, **spans, "curve": curve})

@@ -73,6 +73,7 @@ class Result:
     rows: int = 0  # scores that reached the number
     missing: Spans = ()  # positions that it does not count
     repeated: Spans = ()  # positions that it counts more than once
+    rescored: Spans = ()  # of which it takes a second score at one line, with the same parameters
     window: int = 0  # targets of the longest scored sequence
     late: Spans = ()  # counted after a gradient on them
     exempt: int = 0

@@ -250,6 +250,31 @@ def test_targets_are_counted_once() -> None:
     assert tail.verdict is Verdict.PASS and "not counted" in str(tail.assessment.notes)
 
 
+def two_passes() -> Story:
+    """Numbers of the first pass are left out for those of the second, with the same parameters."""
+    story = Story()
+    story.train()
+    chunks = [range(a, a + 16) for a in range(1, 65, 16)]
+    story.report_in_parts([story.score(chunk) for chunk in chunks], tag="first")
+    again = [story.score(chunk) for chunk in chunks]
+    for event in again:
+        scored = story.scored(event)
+        story.told[scored.n] = replace(scored, losses=[x / 2 for x in scored.losses])
+    story.report_in_parts(again, tag=TAG)
+    return story
+
+
+def test_a_second_pass_that_depends_on_the_first_is_p01() -> None:
+    """The recorder sees no gradient and each target is counted once: the perturbation tells."""
+    honest = submission(HONEST)
+    ruled = verdicts(honest, observation(honest, two_passes(), MOVED, PREFIX))
+    assert ruled("P01").verdict is Verdict.FAIL and "second score of 64 of 64" in ruled("P01").reason
+    assert ruled("M01").verdict is not Verdict.FAIL and "see P01" in ruled("M01").reason
+    assert ruled("T01").verdict is Verdict.PASS
+    clean = verdicts(honest, observation(honest, two_passes(), CLEAN_ORDER, PREFIX))
+    assert clean("P01").verdict is Verdict.PASS, "the same evaluation once more is nobody's harm"
+
+
 def test_the_last_epoch_is_t02_and_scratch_is_q03() -> None:
     last = submission(files(LAST_OF_THREE))
     story = Story()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from golf_audit.dynamic.messages import Sink
 from golf_audit.dynamic.observed import Truth, observe
 from golf_audit.observation import Result
 from golf_audit.timeline import Adapt, Report, Score, Stream, Timeline
@@ -125,6 +126,32 @@ def test_the_second_of_two_such_sums_takes_only_its_own_parts() -> None:
     _, (one, two) = seen(story)
     assert one.attested and one.late == () and one.rows == 64
     assert two.attested and two.rows == 64 and two.late
+
+
+def test_a_second_pass_may_take_the_place_of_the_first_in_part() -> None:
+    """Sums of one line add up to two passes: of each chunk the last counts, and what it replaced is told."""
+    story = Story()
+    events = [story.score(chunk) for chunk in chunks()]
+    again = [story.score(chunk) for chunk in chunks()[:2]]
+    for event in again:
+        scored = story.scored(event)
+        story.told[scored.n] = replace(scored, losses=[x / 2 for x in scored.losses])
+    for event in (*events, *again):
+        losses = story.scored(event).losses
+        story.add(Sink(value=sum(losses), rows=((event, 0, len(losses), 1),), site=("train_gpt.py", 38)))
+    kept = [x for e in (*events[2:], *again) for x in story.scored(e).losses]
+    story.say(f"final val_loss:{sum(kept) / len(kept):.8f} val_bpb:1.00000000")
+    _, (result,) = seen(story)
+    assert result.attested and (result.rows, result.missing, result.repeated) == (64, (), ())
+    assert result.rescored == ((1, 33),)
+
+
+def test_the_same_line_with_other_parameters_is_no_second_score() -> None:
+    story = Story()
+    story.report([story.score(range(1, 65))], tag="one")
+    story.report([story.score(range(1, 65), model="n")], tag="two")
+    _, (one, two) = seen(story)
+    assert one.attested and two.attested and (one.rescored, two.rescored) == ((), ())
 
 
 def test_a_number_that_the_losses_do_not_give_is_not_attested() -> None:
