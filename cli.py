@@ -17,6 +17,7 @@ import click
 
 from golf_audit import __version__
 from golf_audit.errors import AuditError, InternalError
+from golf_audit.gate.command import gate, pre_commit
 
 if TYPE_CHECKING:
     from golf_audit.ledger import Ledger
@@ -506,6 +507,10 @@ def schema(name: str | None) -> None:
     if name not in names():
         raise AuditError(f"no schema {name!r}; there are {', '.join(names())}")
     _write(schema_text(name), None)
+
+
+cli.add_command(gate)
+cli.add_command(pre_commit)
 
 
 def main() -> None:

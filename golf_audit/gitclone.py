@@ -58,10 +58,13 @@ class DiffEntry:
 
 
 class Clone:
-    """A git clone, bare or with a work tree. What git cannot answer raises CloneError with one clear line."""
+    """A git clone, bare or with a work tree. What git cannot answer raises CloneError with one clear line.
 
-    def __init__(self, path: str | Path, timeout: float = TIMEOUT) -> None:
+    `base`, a commit id, stands in for the tip of the main branch."""
+
+    def __init__(self, path: str | Path, timeout: float = TIMEOUT, base: str | None = None) -> None:
         self.path = Path(path)
+        self._given_main = base
         self._git = GitProcess(self.path, timeout)
         self._trees: dict[str, tuple[GitEntry, ...]] = {}
 
@@ -146,7 +149,9 @@ class Clone:
 
     @cached_property
     def main(self) -> str:
-        """The tip of the main branch: that of upstream, else of origin, else the clone's own."""
+        """The tip of the main branch: the one given, upstream's, else origin's, else the clone's own."""
+        if self._given_main is not None:
+            return _full(self._given_main)
         names = [f"refs/remotes/{remote}/" for remote in ("upstream", "origin")] + ["refs/heads/"]
         places = [prefix + name for prefix in names for name in ("main", "master", "HEAD")]
         for place in places:

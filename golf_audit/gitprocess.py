@@ -75,7 +75,7 @@ class GitProcess:
     def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
         self.path = path
         self.timeout = timeout
-        self._git = _git_binary()
+        self._git = git_binary()
         self._folder = find_git_folder(path)
         self._private, lock = scratch.make("git")
         self.shallow_border: frozenset[str] = frozenset()  # commits whose parents a shallow clone left out
@@ -246,7 +246,8 @@ def _discard(owner: int, private: tuple[Path, int], readers: dict[str, _ObjectRe
     scratch.remove(*private)  # a leftover temporary folder does not fail an audit
 
 
-def _git_binary() -> str:
+def git_binary() -> str:
+    """The git of PATH. Raises CloneError where there is none but one in the current folder."""
     found = shutil.which("git")
     if found is None:
         raise CloneError("git is not installed, or not on PATH; it is needed for --repo")

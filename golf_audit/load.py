@@ -47,13 +47,13 @@ def load_folder(path: str | Path) -> Submission:
 def load_pull_request(clone: Clone | str | Path, pr: int) -> tuple[Submission, ...]:
     """The submissions that a pull request adds, by folder; empty when it adds none. Raises CloneError."""
     with _opened(clone) as git:
-        return _submissions(git, additions(git, git.resolve_pr(pr)), pr)
+        return load_additions(git, additions(git, git.resolve_pr(pr)), pr)
 
 
 def load_ref(clone: Clone | str | Path, ref: str) -> tuple[Submission, ...]:
     """The submissions that a branch or commit adds to main, by folder. Raises CloneError."""
     with _opened(clone) as git:
-        return _submissions(git, additions(git, git.resolve(ref)), None)
+        return load_additions(git, additions(git, git.resolve(ref)), None)
 
 
 def load_on_main(clone: Clone, folder: str) -> Submission:
@@ -70,7 +70,8 @@ def _opened(clone: Clone | str | Path) -> AbstractContextManager[Clone]:
     return nullcontext(clone) if isinstance(clone, Clone) else Clone(clone)
 
 
-def _submissions(clone: Clone, found: Additions, pr: int | None) -> tuple[Submission, ...]:
+def load_additions(clone: Clone, found: Additions, pr: int | None) -> tuple[Submission, ...]:
+    """The submissions of a head that was compared with main already."""
     changes = tuple(Change(change.status, change.path) for change in found.changes)
     diff = Diff(found.base, changes, found.folders)
     date = max(found.head.date, clone.commit(found.base).date).date()

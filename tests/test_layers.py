@@ -51,7 +51,7 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     ("golf_audit.lineage",),
     ("golf_audit.report", "golf_audit.dynamic", "golf_audit.rerun"),
-    ("golf_audit.sweep", "golf_audit.checking"),
+    ("golf_audit.sweep", "golf_audit.checking", "golf_audit.gate"),
     ("golf_audit.cli", "golf_audit.__main__"),
 ]
 SHELL_ONLY = {"click", "rich"}
@@ -115,7 +115,10 @@ def test_only_the_shell_prints_and_nobody_imports_torch(name: str) -> None:
     if not name.startswith("golf_audit.dynamic"):
         assert "torch" not in used
     assert "golf_ref" not in used
-    shells = ("golf_audit.cli", "golf_audit.sweep.command", "golf_audit.dynamic.command")
+    shells = (
+        *("golf_audit.cli", "golf_audit.sweep.command", "golf_audit.dynamic.command"),
+        "golf_audit.gate.command",
+    )
     if name not in shells and not name.startswith("golf_audit.report"):
         assert not used & SHELL_ONLY
 
