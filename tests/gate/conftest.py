@@ -77,7 +77,8 @@ class Challenge:
             "RUN_ID": "77",
             "TOKEN": "a-token",
         }
-        return Runner(self.temp, self.workspace, github)
+        parsed = {"GOLF_AUDIT_CACHE": str(self.temp / "golf-audit" / "env" / "parsed")}
+        return Runner(self.temp, self.workspace, github, parsed)  # the same few scripts in every test
 
 
 @pytest.fixture(scope="session")
