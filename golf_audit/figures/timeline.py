@@ -65,12 +65,14 @@ def _late(timeline: Timeline, late: Spans) -> Iterator[Pair]:
 
 
 def _picture(timeline: Timeline, pairs: Sequence[Pair], gaps: tuple[Gap, ...], targets: int) -> Picture:
-    behind = _behind(timeline)
+    taken = _taken_from(timeline)
+    pairs = [replace(p, first=taken.get(p.first, p.first), then=taken.get(p.then, p.then)) for p in pairs]
+    behind = {taken.get(number, number) for number in _behind(timeline)}
     named = {number for pair in pairs for number in (pair.first, pair.then)}
     moments, stands_for = _joined(
         _moment(event, event.id in behind or event.id in named, max(1, targets // FINE))
         for event in timeline.events
-        if _kind(event) is not None
+        if _kind(event) is not None and event.id not in taken
     )
     kept = _fitting(moments, {stands_for[n] for n in named})
     drawn = {moment.id for moment in kept}
@@ -83,6 +85,21 @@ def _picture(timeline: Timeline, pairs: Sequence[Pair], gaps: tuple[Gap, ...], t
         omitted=len(moments) - len(kept),
         targets=targets,
     )
+
+
+def _taken_from(timeline: Timeline) -> dict[int, int]:
+    """A reported score that is a part of an earlier one, by number, and the event in which it was computed:
+    the reading writes such a part down at the end, with the report, and it is drawn where it happened."""
+    whole: dict[tuple[object, ...], int] = {}
+    found = {}
+    for event in timeline.events:
+        if isinstance(event, Score):
+            first = whole.setdefault(
+                (event.where, event.path, event.loops, event.state, event.model), event.id
+            )
+            if first != event.id and timeline.reported and event.id in timeline.reported.scores:
+                found[event.id] = first
+    return found
 
 
 def _behind(timeline: Timeline) -> set[int]:

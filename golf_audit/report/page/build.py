@@ -16,6 +16,10 @@ Point = tuple[float, float]
 Child = Element | str | int | None | Iterable["Child"]
 
 
+_ATTRIBUTE_CAP = 20_000
+"""Characters of an attribute; the longest is the path of a curve."""
+
+
 def h(selector: str, *children: Child, **attributes: str | float | bool | None) -> Element:
     """An element: tag, id and classes from the selector ("div#top.verdict.fail"), then its children.
 
@@ -66,7 +70,7 @@ def text_of(element: Element) -> str:
 def _attribute(value: str | float | bool) -> str:
     if value is True:
         return ""
-    return escape.page(value) if isinstance(value, str) else number(value)
+    return escape.page(value, _ATTRIBUTE_CAP) if isinstance(value, str) else number(value)
 
 
 def _append(parent: Element, children: Iterable[Child]) -> None:

@@ -14,7 +14,12 @@ Object = Mapping[str, Any]
 
 _KEY = {
     "predicted": (("train", "trained"), ("adapt", "adapted"), ("score", "scored"), ("printed", "printed")),
-    "observed": (("adapt", "learned from"), ("score", "scored and counted"), ("printed", "printed")),
+    "observed": (
+        ("train", "trained"),
+        ("adapt", "learned from"),
+        ("score", "scored and counted"),
+        ("printed", "printed"),
+    ),
 }
 
 

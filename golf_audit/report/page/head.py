@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from golf_audit.report.page.build import Child, Element, h
@@ -79,10 +79,22 @@ def _lead(report: Object, prefix: str) -> Iterator[Element]:
     if report["verdict"] == "fail":
         told = changes(deciding[0])
         yield h("p.change", h("b", "To change: "), told[0])
+    if report["verdict"] == "open":
+        yield from _asked(deciding)
     if not deciding:
         yield h("p", _otherwise(report))
     if report["restricted_to"]:
         yield h("p.more", f"Asked only: {' '.join(report['restricted_to'])}; the word is about these rules.")
+
+
+def _asked(deciding: Sequence[Object]) -> Iterator[Element]:
+    """What would settle an open report."""
+    disputed = [r["rule"] for r in deciding if r["verdict"] == "needs-ruling"]
+    supply = dict.fromkeys(u["supply"] for r in deciding for u in r["unmet"] if u["supply"])
+    told = [f"an organiser's ruling on {' '.join(disputed)}"] if disputed else []
+    if told or supply:
+        commands = [(", " if told or index else "", h("code", text)) for index, text in enumerate(supply)]
+        yield h("p.change", h("b", "To settle: "), told, commands)
 
 
 def _otherwise(report: Object) -> str:

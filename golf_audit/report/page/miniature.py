@@ -25,9 +25,10 @@ def losses(run: Object) -> Element | None:
     points = [(n, value) for n, value in enumerate(run["losses"]) if value is not None]
     if not points or run["block"] < 1:
         return None
-    high = max(value for _, value in points) * 1.08 or 1.0
+    low, high = min(value for _, value in points), max(value for _, value in points)
+    room = max(high - low, 0.01)
     across = Axis(0, max(1, len(run["losses"])), _LEFT, _WIDTH - 10)
-    up = Axis(0, high, _TOP + _DEEP, _TOP)
+    up = Axis(max(0.0, low - room / 2), high + room / 8, _TOP + _DEEP, _TOP)
     late = [
         h(
             "rect.late",

@@ -16,7 +16,7 @@ from golf_audit.report.page.lanes import Mark, in_words, sentence, verdict_of
 Object = Mapping[str, Any]
 
 _LEFT, _RIGHT, _TOP, _DEEP = 150.0, 1060.0, 64.0, 220.0
-_WIDEST = 90.0
+_WIDEST = 180.0
 
 
 def steps(picture: Object, states: Mapping[str, str], code: Code) -> Element:
@@ -72,7 +72,8 @@ def _mark(mark: Mark, scale: float, code: Code) -> Element:
         h("rect", x=x, y=y, width=width, height=max(1.5, height), rx="1.5")
         for y, height in _heights(mark, scale)
     ]
-    kind = moment["kind"] + (".claimed" if moment["claimed"] else "") + ("" if moment["behind"] else ".aside")
+    what = "train" if mark.lane == "train" else moment["kind"]
+    kind = what + (".claimed" if moment["claimed"] else "") + ("" if moment["behind"] else ".aside")
     content: list[Child] = [h("title", in_words(moment)), shapes]
     anchor = code.anchor(moment)
     if not anchor:
