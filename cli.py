@@ -363,7 +363,9 @@ def unpack(folder: Path | None, repo: Path | None, pr: int | None, ref: str | No
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; default one per core. With Slurm: jobs.")
 @click.option("--launcher", type=click.Choice(("local", "slurm")), default="local", show_default=True)
 @click.option("--rule", "rule_ids", multiple=True, metavar="ID", help="Only this rule or family; repeatable.")
-@click.option("--format", "form", type=click.Choice(("jsonl", "csv")), default="jsonl", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(("jsonl", "csv", "html")), default="jsonl", show_default=True
+)
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Default golf-audit-sweep.*"
 )
@@ -380,7 +382,7 @@ def sweep(
 ) -> None:
     """Audit many pull requests of a clone in parallel. Interrupt it and start it again: it resumes.
 
-    Writes one JSON line per pull request (and the table with --format csv), and prints a summary."""
+    Writes one JSON line per pull request (and the table with --format csv or html), and prints a summary."""
     from golf_audit.sweep.command import sweep_clone
 
     crashed = sweep_clone(clone, prs, jobs, rule_ids, form, output, fresh, launcher)

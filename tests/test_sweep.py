@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from golf_audit.sweep import Target, sweep
-from golf_audit.sweep.row import SCHEMA, read_lines, to_csv, to_line
+from golf_audit.sweep.row import SCHEMA, read_lines, to_line
 from golf_audit.sweep.summary import copied_bytes, copied_logs, summary
+from golf_audit.sweep.table import to_csv, to_html
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "track_10min_16mb"
 
@@ -131,8 +132,44 @@ def test_a_spreadsheet_gets_no_formula() -> None:
         "reasons": {"T01": "-1+2"},
         "crashes": {},
     }
-    (_, line) = csv.reader(io.StringIO(to_csv([{"pr": 1, "head": "0", "submissions": [entry]}], ["A01"])))
-    assert not any(cell.startswith(("=", "+", "-", "@")) or "\n" in cell for cell in line)
+    hidden = {**entry, "folder": "\t=1+1", "claim": " @SUM(1)", "reasons": {"T01": "\uff1d1"}}
+    row = {"pr": 1, "head": "0", "crash": "", "error": "", "submissions": [entry, hidden]}
+    failed = {"pr": 2, "head": "0", "crash": "=1", "error": "", "submissions": []}
+    _, *table = csv.reader(io.StringIO(to_csv([row, failed], ["A01"])))
+    assert len(table) == 3
+    for cell in (cell for line in table for cell in line):
+        assert not cell.strip().startswith(("=", "+", "-", "@", "\uff1d"))
+        assert cell.isprintable()
+
+
+def test_the_table_names_what_decides_and_holds_every_pull_request(rows: dict[int, dict[str, Any]]) -> None:
+    """#2 fails A01; an undetermined rule before it in the catalogue is not its reason."""
+    read = csv.DictReader(io.StringIO(to_csv([rows[n] for n in sorted(rows)], ["A01"])))
+    table = {int(line["pr"]): line for line in read}
+    assert [table[n]["status"] for n in (1, 2, 3, 4, 99)] == [
+        *("open", "fail", "no submission", "open", "not read")
+    ]
+    assert table[2]["rule"] == "A01" and "16,0" in table[2]["reason"] and table[2]["A01"] == "fail"
+    assert table[1]["rule"] == "V03" and table[1]["reason"] == rows[1]["submissions"][0]["reasons"]["V03"]
+    assert table[2]["link"] == "https://github.com/openai/parameter-golf/pull/2"
+    shown = to_html([rows[n] for n in sorted(rows)])
+    assert all(f'/pull/{n}"' in shown for n in (1, 2, 3, 4, 99))
+    assert table[2]["reason"] in shown and "default-src 'none'" in shown
+
+
+def test_a_hostile_table_stays_text() -> None:
+    entry = {
+        "folder": "records/<script>x</script>",
+        "track": "record",
+        "as_of": "2026-04-20",
+        "claim": '"><img src=x onerror=y>',
+        "verdict": "fail",
+        "rulings": {"T01": "fail"},
+        "reasons": {"T01": "</script><script>\u202e"},
+        "crashes": {},
+    }
+    shown = to_html([{"pr": 1, "head": "0", "crash": "", "error": "", "submissions": [entry]}])
+    assert shown.count("<script>") == 1 and "<img" not in shown and "\u202e" not in shown
 
 
 def test_the_command_resumes_and_prints_a_summary(clone: Path, tmp_path: Path) -> None:

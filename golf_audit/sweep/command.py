@@ -21,9 +21,10 @@ from golf_audit import __version__, registry
 from golf_audit.errors import AuditError
 from golf_audit.gitclone import Clone
 from golf_audit.report.escape import terminal
-from golf_audit.sweep.row import read_lines, to_csv, to_line
+from golf_audit.sweep.row import read_lines, to_line
 from golf_audit.sweep.run import Target, sweep
 from golf_audit.sweep.summary import summary
+from golf_audit.sweep.table import to_csv, to_html
 
 
 def sweep_clone(
@@ -51,6 +52,8 @@ def sweep_clone(
     rows.sort(key=lambda row: row["pr"])
     if form == "csv":
         _write(lines.with_suffix(".csv"), to_csv(rows, rules))
+    if form == "html":
+        _write(lines.with_suffix(".html"), to_html(rows))
     Console(highlight=False, markup=False, soft_wrap=True).print(terminal_page(summary(rows, rules)))
     return sum(bool(r["crash"]) + sum(len(e["crashes"]) for e in r["submissions"]) for r in rows)
 

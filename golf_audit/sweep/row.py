@@ -5,10 +5,7 @@ Rows are small on purpose: the whole corpus fits in memory and in one file that 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from golf_audit.model import Report, Ruling, Verdict
@@ -68,25 +65,3 @@ def read_lines(text: str) -> list[dict[str, Any]]:
         if isinstance(row, dict) and row.get("schema") == SCHEMA:
             rows.append(row)
     return rows
-
-
-def to_csv(rows: Iterable[dict[str, Any]], rule_ids: Iterable[str]) -> str:
-    """One line per submission folder, a column per rule."""
-    ids = list(rule_ids)
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(["pr", "head", "folder", "track", "as_of", "claim", "verdict", *ids, "reason"])
-    for row in rows:
-        for entry in row["submissions"]:
-            reason = next(iter(entry["reasons"].values()), "") if entry["verdict"] != "pass" else ""
-            cells = [entry["rulings"].get(i, "crashed" if i in entry["crashes"] else "") for i in ids]
-            line = [row["pr"], row["head"], entry["folder"], entry["track"], entry["as_of"], entry["claim"]]
-            table.writerow([_plain(c) for c in (*line, entry["verdict"], *cells, reason)])
-    return out.getvalue()
-
-
-def _plain(cell: object) -> object:
-    """Spreadsheets run cells that begin with = + - @; a leading apostrophe keeps them text."""
-    text = str(cell) if cell is not None else ""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return "'" + printable if printable[:1] in ("=", "+", "-", "@") else printable

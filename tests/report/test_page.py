@@ -32,7 +32,7 @@ ILLEGAL = EXAMPLES / "2026-04-21_PolishBeforeQuantising"
 WithText = Callable[[str], Report]
 Sample = Callable[[str], Report]
 
-_VOID = {"meta", "input", "br", "hr", "link", "img"}
+_VOID = {"meta", "input", "br", "hr", "link", "img", "col"}
 _OPENS_BY_ITSELF = ("https://github.com/openai/parameter-golf/", "#")
 """Where links of a page may lead."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from golf_audit.report import escape
-from golf_audit.report.page.build import Child, Element, h
-from golf_audit.report.page.code import Code, Place, code_of, listing
+from golf_audit.report.page.build import Element, h
+from golf_audit.report.page.code import Cited, Code, Place, code_of, listing
 from golf_audit.report.page.figures import plotted, timelines
 from golf_audit.report.page.head import head
-from golf_audit.report.page.rulings import judged, section
+from golf_audit.report.page.rulings import judged, ordered, section, state
 
 Object = Mapping[str, Any]
 
@@ -34,30 +34,35 @@ def report_part(report: Object, prefix: str, level: int) -> Element:
     )
 
 
-def _marks(report: Object, code: Code) -> dict[tuple[Place, int], list[Child]]:
-    """What is said of each cited line: the rules that cite it in a finding, else as what a pass rests on."""
-    told: dict[tuple[Place, int], dict[str, str]] = {}
-    for ruling in report["rulings"]:
+def _marks(report: Object, code: Code) -> dict[tuple[Place, int], Cited]:
+    """What is said of each cited line, by the worst ruling first."""
+    told: dict[tuple[Place, int], dict[str, tuple[Object, str]]] = {}
+    for ruling in ordered(report["rulings"]):
         strong = [e for f in judged(ruling) for e in f["evidence"]]
         for piece in (*strong, *ruling["notes"], *ruling["basis"]):
             if piece["file"] is not None and piece["line"] is not None:
                 where = ((piece["file"], piece["layer"] or 0), piece["line"])
-                told.setdefault(where, {}).setdefault(ruling["rule"], piece["says"])
+                told.setdefault(where, {}).setdefault(ruling["rule"], (ruling, piece["says"]))
     figures = report.get("figures") or {}
     for name in ("predicted", "observed"):
         for moment in (figures.get(name) or {}).get("moments", ()):
             if moment["behind"] and moment["line"] is not None:
                 told.setdefault(((moment["file"], moment["layer"] or 0), moment["line"]), {})
-    return {where: list(_by(code, says)) or [""] for where, says in told.items()}
+    return {where: _cited(code, says) for where, says in told.items()}
 
 
-def _by(code: Code, says: Mapping[str, str]) -> Iterator[Child]:
-    for rule, text in says.items():
-        yield h("a.rule", rule, href=f"#{code.prefix}{rule}", title=text)
-        yield " "
-    texts = list(dict.fromkeys(says.values()))
-    if texts:
-        yield h("span.says", texts[0] if len(texts) == 1 else f"{texts[0]} (and {len(texts) - 1} more)")
+def _cited(code: Code, says: Mapping[str, tuple[Object, str]]) -> Cited:
+    """The first of `says` is of the worst ruling."""
+    if not says:
+        return Cited("event", [h("span.says", "an event behind the claimed number")])
+    rules = [
+        (h(f"a.chip.{state(ruling)}", rule, href=f"#{code.prefix}{rule}", title=text), " ")
+        for rule, (ruling, text) in says.items()
+    ]
+    texts = list(dict.fromkeys(text for _, text in says.values()))
+    more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""
+    worst = state(next(iter(says.values()))[0])
+    return Cited(worst, [*rules, h("span.says", f"{texts[0]}{more}")])
 
 
 def _configuration(report: Object, code: Code) -> Element | None:
@@ -65,7 +70,7 @@ def _configuration(report: Object, code: Code) -> Element | None:
     settings = report["configuration"]
     if not settings:
         return None
-    ordered = sorted(settings, key=lambda s: (_default(s) is None, s["name"]))
+    by_origin = sorted(settings, key=lambda s: (_default(s) is None, s["name"]))
     rows = [
         h(
             "tr",
@@ -74,7 +79,7 @@ def _configuration(report: Object, code: Code) -> Element | None:
             h("td", h("code", (_default(s) or "")[:120])),
             h("td", s["origin"], " ", code.link(s)),
         )
-        for s in ordered[:_SETTINGS]
+        for s in by_origin[:_SETTINGS]
     ]
     more = len(settings) - len(rows)
     departing = sum(_default(s) is not None for s in settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,26 +64,38 @@ def position(at: Object) -> str:
     return f"{at['file']}{layer}{line}{pointer}"
 
 
-def listing(report: Object, code: Code, marks: Mapping[tuple[Place, int], Sequence[Child]]) -> Element | None:
-    """Every excerpt by file and layer; cited lines are marked and say by what."""
+@dataclass(frozen=True)
+class Cited:
+    """What is said of a line: the worst state of a ruling that cites it, and the words."""
+
+    state: str
+    words: Sequence[Child]
+
+
+Marks = Mapping[tuple[Place, int], Cited]
+"""Cited lines, what the worst ruling cites first."""
+
+
+def listing(report: Object, code: Code, marks: Marks) -> Element | None:
+    """Every excerpt by file and layer, what the worst ruling cites first; cited lines say by what."""
     if not code.excerpts:
         return None
+    ordered = dict.fromkeys((*(place for place, _ in marks if place in code.places), *code.places))
     return h(
         f"section#{code.prefix}code.code",
         h("h2", "The code that is cited"),
-        [_file(report, code, place, marks) for place in code.places],
+        [_file(report, code, place, marks) for place in ordered],
     )
 
 
-def _file(
-    report: Object, code: Code, place: Place, marks: Mapping[tuple[Place, int], Sequence[Child]]
-) -> Element:
+def _file(report: Object, code: Code, place: Place, marks: Marks) -> Element:
     mine = [e for e in code.excerpts if (e["file"], e["layer"] or 0) == place]
     file, layer = place
     packed = mine[0]["payload_line"]
     about = [f"layer {layer}, unpacked ({mine[0]['unpacked']})" if layer else None]
     about.append(f"packed in line {packed}" if layer and packed is not None else None)
     outside = _on_github(report, file, packed if layer else None)
+    titles = [h("th", text, scope="col") for text in ("line", "code", "cited for")]
     return h(
         "section.file",
         h(
@@ -93,36 +105,29 @@ def _file(
             h("a.out", "whole file at GitHub", href=outside, rel="noreferrer") if outside else None,
         ),
         h(
-            "div.scroll",
-            h(
-                "table",
-                [_excerpt(code, e, index > 0, marks) for index, e in enumerate(mine)],
-                role="presentation",
-            ),
-            tabindex="0",
-            role="region",
-            aria_label=f"code of {file}{f' layer {layer}' if layer else ''}",
+            "table",
+            h("colgroup", h("col.n"), h("col"), h("col.by")),
+            h("thead", h("tr", titles)),
+            [_excerpt(code, e, index > 0, marks) for index, e in enumerate(mine)],
         ),
     )
 
 
-def _excerpt(
-    code: Code, excerpt: Object, later: bool, marks: Mapping[tuple[Place, int], Sequence[Child]]
-) -> Iterator[Element]:
+def _excerpt(code: Code, excerpt: Object, later: bool, marks: Marks) -> Element:
     place = (excerpt["file"], excerpt["layer"] or 0)
     number = code.places.index(place)
     rows = []
     for line, text in enumerate(excerpt["lines"], start=excerpt["first"]):
-        said = marks.get((place, line), ())
+        cited = marks.get((place, line))
         rows.append(
             h(
-                f"tr#{code.prefix}c{number}-{line}" + (".cited" if said else ""),
+                f"tr#{code.prefix}c{number}-{line}" + (f".cited.{cited.state}" if cited else ""),
                 h("td.n", line),
                 h("td.l", h("code", text)),
-                h("td.by", said),
+                h("td.by", cited.words if cited else None),
             )
         )
-    yield h("tbody.later" if later else "tbody", rows)
+    return h("tbody.later" if later else "tbody", rows)
 
 
 def _on_github(report: Object, file: str, line: int | None) -> str | None:

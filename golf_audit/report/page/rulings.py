@@ -8,6 +8,7 @@ from typing import Any
 
 from golf_audit.report.page.build import Child, Element, h
 from golf_audit.report.page.code import CHALLENGE, Code
+from golf_audit.report.page.controls import controls
 
 Object = Mapping[str, Any]
 
@@ -54,39 +55,15 @@ def section(report: Object, code: Code) -> Element:
     return h(
         f"section#{code.prefix}rulings.rulings",
         h("h2", "Rulings"),
-        _controls(rulings, code.prefix),
+        controls(_counted(rulings), "rulings", "rule, word, file"),
         h("div.list", [_ruling(ruling, code) for ruling in rulings]),
         h("p.none", "No ruling matches.", hidden=True),
         data_filter=True,
     )
 
 
-def _controls(rulings: Sequence[Object], prefix: str) -> Element:
-    """Shown by the script: without it the list stands whole."""
-    counts = {word: sum(state(r) == word for r in rulings) for word in STATES}
-    toggles = [
-        h(
-            "button.toggle." + word,
-            f"{STATES[word]} ",
-            h("b", count),
-            type="button",
-            aria_pressed="true",
-            value=word,
-        )
-        for word, count in counts.items()
-        if count
-    ]
-    return h(
-        "div.controls",
-        h("div.toggles", toggles, role="group", aria_label="show rulings by verdict"),
-        h(
-            "label",
-            "Find ",
-            h("input", type="search", id=f"{prefix}find", placeholder="rule, word, file   ( / )"),
-        ),
-        h("output.count", f"{len(rulings)} rulings", aria_live="polite"),
-        hidden=True,
-    )
+def _counted(rulings: Sequence[Object]) -> list[tuple[str, str, str, int]]:
+    return [(word, label, word, sum(state(r) == word for r in rulings)) for word, label in STATES.items()]
 
 
 def _ruling(ruling: Object, code: Code) -> Element:
