@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import resource
 import shlex
 import shutil
 import subprocess
@@ -52,6 +53,8 @@ class Limits:
     work: int = 1 << 30
     output: int = 64 << 20  # bytes written to stdout and stderr together
     patience: float = 4.0  # seconds of wall clock for a second of CPU time that the job allows
+    files: int = 1024  # open in one process
+    locked: int | None = 8 << 20  # bytes kept from being swapped; None: as this process may
 
 
 @dataclass(frozen=True)
@@ -111,13 +114,16 @@ def command(
     stage: Path,
     fds: Descriptors,
     devices: Sequence[str] = (),
+    network: bool = False,
 ) -> list[str]:
-    """The whole command line. `stage` is an empty folder of ours, open to all, for root's mounts."""
-    needed = [*_system(), *binds]
+    """The whole command line. `stage` is an empty folder of ours, open to all, for root's mounts. With
+    `devices` also /sys, from which NCCL reads how GPUs are connected; `network`: the machine's own."""
+    needed = [*_system(), *binds, *([Bind(Path("/sys"), "/sys")] if devices else [])]
+    ways = _ways(devices, network=network)
     if os.geteuid() != 0:
-        return _bubblewrap(inside, needed, environ, limits, fds, devices)
+        return _bubblewrap(inside, needed, environ, limits, fds, ways)
     staged = [Bind(stage / str(i), bind.inside) for i, bind in enumerate(needed)]
-    inner = _bubblewrap(inside, staged, environ, limits, fds, devices)
+    inner = _bubblewrap(inside, staged, environ, limits, fds, ways)
     drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *inner]
     return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", _staging(needed, stage, drop)]
 
@@ -132,16 +138,29 @@ def _staging(needed: Sequence[Bind], stage: Path, then: Sequence[str]) -> str:
     return "\n".join([*lines, f"exec {shlex.join(then)}"])
 
 
+@dataclass(frozen=True)
+class _Ways:
+    """Options that open a way out: namespaces that are the run's own, and devices of the machine."""
+
+    namespaces: tuple[str, ...]
+    devices: tuple[str, ...]
+
+
+def _ways(devices: Sequence[str], *, network: bool) -> _Ways:
+    own = ("user", "ipc", "pid", *(() if network else ("net",)), "uts", "cgroup-try")
+    nodes = tuple(part for device in devices for part in ("--dev-bind", device, device))
+    return _Ways(tuple(f"--unshare-{name}" for name in own), nodes)
+
+
 def _bubblewrap(
     inside: Sequence[str],
     binds: Sequence[Bind],
     environ: Mapping[str, str],
     limits: Limits,
     fds: Descriptors,
-    devices: Sequence[str],
+    ways: _Ways,
 ) -> list[str]:
-    namespaces = [f"--unshare-{name}" for name in ("user", "ipc", "pid", "net", "uts", "cgroup-try")]
-    line = ["bwrap", *namespaces, "--disable-userns", "--assert-userns-disabled", "--die-with-parent"]
+    line = ["bwrap", *ways.namespaces, "--disable-userns", "--assert-userns-disabled", "--die-with-parent"]
     line += ["--new-session", "--cap-drop", "ALL", "--clearenv", "--hostname", "golf"]
     line += ["--uid", str(UID), "--gid", str(UID), "--seccomp", str(fds.filter)]
     if fds.status is not None:
@@ -154,8 +173,7 @@ def _bubblewrap(
     for name, target in USUAL.items():
         line += ["--symlink", target, name]
     line += ["--proc", "/proc", "--dev", "/dev"]
-    for device in devices:
-        line += ["--dev-bind", device, device]
+    line += ways.devices
     for size, place in ((limits.shared, "/dev/shm"), (limits.work, INSIDE.work)):
         line += ["--size", str(size), "--tmpfs", place]
     if fds.job is not None:
@@ -167,16 +185,24 @@ def _bubblewrap(
 
 
 def _resource_limits(limits: Limits) -> list[str]:
-    """Per process, inside the namespace: the second fence behind the watch."""
+    """Per process, inside the namespace: the second fence behind the watch. Nobody but root may ask for more
+    than its own hard limit."""
+    locked = [] if limits.locked is None else [f"--memlock={_most(resource.RLIMIT_MEMLOCK, limits.locked)}"]
     return [
-        f"--nproc={limits.threads}",
-        f"--fsize={limits.work}",
-        "--nofile=1024",
+        f"--nproc={_most(resource.RLIMIT_NPROC, limits.threads)}",
+        f"--fsize={_most(resource.RLIMIT_FSIZE, limits.work)}",
+        f"--nofile={_most(resource.RLIMIT_NOFILE, limits.files)}",
         "--core=0",
-        "--memlock=8388608",
+        *locked,
         "--msgqueue=65536",
         "--",
     ]
+
+
+def _most(kind: int, wanted: int) -> int:
+    """A limit, or this process's hard one where that is lower."""
+    hard = resource.getrlimit(kind)[1]
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def _system() -> list[Bind]:
@@ -273,9 +299,19 @@ def _fix(said: str) -> str:
     )
 
 
+_CUDA = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools")
+"""What CUDA opens. Left out: nvidia-modeset (displays), nvidia-nvswitchctl and nvidia-caps (for managing the
+NVLink fabric and MIG), /dev/infiniband (other machines)."""
+
+
+def cuda_nodes() -> tuple[str, ...]:
+    """The device files that a CUDA program opens, where there are any."""
+    return tuple(sorted(str(path) for pattern in _CUDA for path in Path("/dev").glob(pattern)))
+
+
 def cuda_devices() -> tuple[str, ...]:
-    """The device files that a CUDA program opens. Raises SandboxUnavailable when there are none."""
-    found = tuple(sorted(str(p) for p in Path("/dev").glob("nvidia*") if not p.is_dir()))
+    """The same. Raises SandboxUnavailable when there are none."""
+    found = cuda_nodes()
     if not found:
         raise SandboxUnavailable("--device cuda: no /dev/nvidia* here; --device cpu needs none")
     return found

@@ -3,6 +3,9 @@
 Namespaces do not cover everything: AF_VSOCK leaves a network namespace, memfd_create and io_uring take memory
 that no process is seen to hold, ptrace and its kin reach into other processes. Numbers are those of the
 kernel's tables; another processor architecture gets no filter and therefore no sandbox.
+
+With GPUs memfd_create is allowed: libraries of the CUDA stack share buffers by it, and the machine is the
+run's own. pidfd_getfd is not: NCCL and torch's symmetric memory hand file descriptors over Unix sockets.
 """
 
 from __future__ import annotations
@@ -60,10 +63,11 @@ _TABLES = {
         },
     ),
 }
+_FOR_GPU = frozenset({"memfd_create"})
 _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, 16)  # 16: netlink, which resolvers ask
 
 
-def filter_for(machine: str = "") -> bytes | None:
+def filter_for(machine: str = "", *, gpu: bool = False) -> bytes | None:
     """The compiled filter, or None for an architecture whose numbers are not known here."""
     table = _TABLES.get(machine or platform.machine())
     if table is None:
@@ -77,7 +81,9 @@ def filter_for(machine: str = "") -> bytes | None:
         (_GREATER_EQUAL, 0, 1, _X32),
         (_RETURN, 0, 0, refuse),
     ]
-    for number in table.refused.values():
+    for name, number in table.refused.items():
+        if gpu and name in _FOR_GPU:
+            continue
         code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
     code += [(_EQUAL, 0, len(_FAMILIES) + 2, table.socket), _load(_FIRST_ARGUMENT)]
     for position, family in enumerate(_FAMILIES):
