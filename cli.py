@@ -410,6 +410,11 @@ def sweep(
     help="The folder that the run sees as ./data.",
 )
 @click.option("--nproc-per-node", "processes", type=click.IntRange(1, 64), help="Default: as in the claim.")
+@click.option(
+    "--instrument",
+    is_flag=True,
+    help="A slower run of the first seed that follows every position; never a timed one.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan, run nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--unsafe-no-sandbox", "unsafe", is_flag=True, help="Run it with all your rights.")
@@ -424,6 +429,7 @@ def rerun(
     ledger_path: Path,
     data: Path,
     processes: int | None,
+    instrument: bool,
     dry_run: bool,
     yes: bool,
     unsafe: bool,
@@ -436,7 +442,9 @@ def rerun(
     submissions = _load((folder,) if folder else (), repo, pr, ref)
     if len(submissions) != 1:
         raise click.UsageError(f"rerun takes one submission, here are {len(submissions)}: name its FOLDER")
-    request = Request(submissions[0], as_of, _numbers(seeds), launcher, ledger_path, data, processes, unsafe)
+    request = Request(
+        *(submissions[0], as_of, _numbers(seeds), launcher, ledger_path, data, processes, unsafe, instrument)
+    )
 
     def agree(page: str) -> bool:
         _write(page, None)

@@ -32,7 +32,7 @@ from golf_audit.model import (
     Verdict,
 )
 from golf_audit.premises import for_record, logs_of_the_claim, loss_beside, name_of, on_record, vocabulary
-from golf_audit.reruns import logs_measured
+from golf_audit.reruns import instrumented, logs_measured, on_the_split
 from golf_audit.submission import Case
 from golf_audit.trainlog import Final, Reading, Run
 
@@ -89,7 +89,16 @@ def _measured(case: Case) -> tuple[Evidence, ...]:
         if not isinstance(scored, Unmet) and scored.share >= PARTIAL:
             says = f"rerun of seed {rerun.seed}: {scored.says} (ledger entry {rerun.entry})"
             said.append(Evidence(Kind.RUN, says))
-    return tuple(said)
+    return (*said, *_counted(case))
+
+
+def _counted(case: Case) -> tuple[Evidence, ...]:
+    """Instrumented runs on the rule's data whose number counts the whole split, position by position."""
+    return tuple(
+        Evidence(Kind.RUN, f"{one.who}: {one.counted:,} of {one.targets:,} targets are behind the number")
+        for one in instrumented(case)
+        if one.attested and one.counted >= PARTIAL * one.targets and on_the_split(one.run)
+    )
 
 
 def _scored(run: Run, final: Final) -> Coverage | Unmet:

@@ -34,7 +34,7 @@ class Attestation:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """The printed number and how it comes of losses: their mean, or their sum over the bytes."""
 
     value: float
@@ -47,23 +47,23 @@ def attest(ledger: Ledger, before: int, final: Final, counted: Sequence[int], si
     sinks = [sink for sink in ledger.sinks if sink.n < before]
     if not sinks:
         return Attestation(False, "no number that a score went into was seen before it")
-    wanted = _wanted(final, counted)
-    if wanted is None:
+    goal = wanted(final, counted)
+    if goal is None:
         return Attestation(False, "it prints no loss, and the bytes of the miniature's tokens are not known")
     near: Rows | None = None
     for rows in _candidates(ledger, sinks, since):
-        found = _value(ledger, rows, wanted)
+        found = _value(ledger, rows, goal)
         if found is None:
             continue
-        apart = abs(found - wanted.value)
-        if apart <= wanted.half * (1 + 1e-6):
+        apart = abs(found - goal.value)
+        if apart <= goal.half * (1 + 1e-6):
             return Attestation(True, "", rows)
-        if near is None and apart <= wanted.half + ROUNDING * abs(wanted.value):
+        if near is None and apart <= goal.half + ROUNDING * abs(goal.value):
             near = rows
     if near is not None:
         return Attestation(True, "", near)
     return Attestation(
-        False, f"no set of scores that was seen gives {wanted.value} again{_computed(sinks, since)}"
+        False, f"no set of scores that was seen gives {goal.value} again{_computed(sinks, since)}"
     )
 
 
@@ -75,12 +75,13 @@ def _computed(sinks: Sequence[Sink], since: int) -> str:
     return f"; the last that scores went into: {' and '.join(told)}" if told else ""
 
 
-def _wanted(final: Final, counted: Sequence[int]) -> _Wanted | None:
+def wanted(final: Final, counted: Sequence[int]) -> Wanted | None:
+    """The number that a line prints, as losses give it; None: no loss, and the bytes are not known."""
     if final.loss is not None:
-        return _Wanted(final.loss, 0.5 * 10.0 ** -_decimals(final.text, final.loss, final.decimals), ())
+        return Wanted(final.loss, 0.5 * 10.0 ** -_decimals(final.text, final.loss, final.decimals), ())
     if not counted:
         return None
-    return _Wanted(final.bpb, 0.5 * 10.0**-final.decimals, counted)
+    return Wanted(final.bpb, 0.5 * 10.0**-final.decimals, counted)
 
 
 def _decimals(text: str, value: float, otherwise: int) -> int:
@@ -91,7 +92,7 @@ def _decimals(text: str, value: float, otherwise: int) -> int:
     return otherwise
 
 
-def _value(ledger: Ledger, rows: Rows, wanted: _Wanted) -> float | None:
+def _value(ledger: Ledger, rows: Rows, wanted: Wanted) -> float | None:
     total, count = ledger.total(rows)
     if count == 0:
         return None

@@ -194,11 +194,76 @@ class End(Message):
     site: Site = ("", 0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Whole(Message):
+    """Full size: the validation stream that this rank opened, by its folder below `data`, and its tokens."""
+
+    kind: ClassVar[str] = "whole"
+    folder: str
+    tokens: int
+    rank: int
+    world: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned(Message):
+    """Full size: gradients reached losses of these positions, for the first time on this rank. `epoch`: the
+    collectives of all ranks so far; `into` as in a gradient."""
+
+    kind: ClassVar[str] = "learned"
+    spans: Runs
+    epoch: int
+    into: str
+    site: Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally(Message):
+    """Full size: what a sum of losses is made of. A tally may come in several messages.
+
+    `runs`: (first position, length, times, epoch of the score, 1 where this rank had adapted on it before);
+    `loss`: the sum over these runs; `lost`: rows whose positions are not known any more; `window`: the
+    longest stretch of positions in one score of them; `parts`: (tally, times); `shared`: (collective,
+    element, rank; -1 for the sum over all)."""
+
+    kind: ClassVar[str] = "tally"
+    tally: int
+    runs: tuple[tuple[int, int, int, int, int], ...]
+    rows: int
+    loss: float
+    lost: int
+    window: int
+    parts: tuple[tuple[int, int], ...]
+    shared: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given(Message):
+    """Full size: what this rank gave to a sum over ranks."""
+
+    kind: ClassVar[str] = "given"
+    collective: int
+    element: int
+    tally: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left(Message):
+    """Full size: a number left the tensors that a tally stands for."""
+
+    kind: ClassVar[str] = "left"
+    value: float
+    tally: int
+    epoch: int
+    site: Site
+
+
 KINDS: Mapping[str, type[Message]] = {
     cls.kind: cls
     for cls in (
         *(Start, Score, Gradient, Step, Change, Sink, Print, Read, Write),
         *(Network, Subprocess, Shim, Phase, Probe, End),
+        *(Whole, Learned, Tally, Given, Left),
     )
 }
 

@@ -222,6 +222,15 @@ def _sink_rows(raw: object) -> tuple[tuple[int, int, int, int], ...]:
     return tuple((a, b, c, d) for a, b, c, d in found)
 
 
+def _rows_of(width: int) -> Callable[[object], tuple[tuple[int, ...], ...]]:
+    """Reads a list of rows of whole numbers."""
+
+    def read(raw: object) -> tuple[tuple[int, ...], ...]:
+        return tuple(_integers(item, width) for item in _list(raw))
+
+    return read
+
+
 def _packed(raw: object) -> array[float]:
     if not isinstance(raw, str) or len(raw) > MAX_LINE:
         raise ValueError("packed numbers are expected")
@@ -249,6 +258,9 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "Site": _site,
     "Runs": _runs,
     "tuple[tuple[int, int, int, int], ...]": _sink_rows,
+    "tuple[tuple[int, int], ...]": _rows_of(2),
+    "tuple[tuple[int, int, int], ...]": _rows_of(3),
+    "tuple[tuple[int, int, int, int, int], ...]": _rows_of(5),
     "Sequence[float]": _packed,
     "Mapping[str, float]": _figures,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from golf_audit.joining.counted import with_counts
 from golf_audit.joining.readers import seen
 from golf_audit.joining.seen import Seen, Violation
 from golf_audit.joining.settle import obstacles
@@ -22,9 +23,16 @@ def joined(
     to_change: str = "",
     precedents: tuple[Precedent, ...] = (),
 ) -> Assessment:
-    """The assessment of both engines; the one that was read when nothing was run."""
-    if case.observation is None:
-        return read
+    """The assessment of both engines and of instrumented reruns; what was read when nothing was run."""
+    found = read if case.observation is None else _traced(case, rule, read, law, to_change, precedents)
+    return with_counts(case, rule, found, law, to_change, precedents)
+
+
+def _traced(
+    case: Case, rule: str, read: Assessment, law: Cite, to_change: str, precedents: tuple[Precedent, ...]
+) -> Assessment:
+    """Joined with the run in miniature."""
+    assert case.observation is not None
     run = seen(case, rule)
     if run.violations:
         return _violated(read, run, law, to_change, precedents)

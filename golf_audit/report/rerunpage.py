@@ -17,6 +17,10 @@ MEASURED = ("S03", "A03", "A04", "B04", "S01", "S02")
 """The rules that a ledger of reruns speaks to, the decisive one first."""
 
 
+COUNTED = ("T01", "T02", "Q03", "P01", "B04")
+"""The rules that the positions of an instrumented run speak to."""
+
+
 def plan_page(plan: Plan, sbatch: str = "") -> str:
     """Everything that a person agrees to."""
     return _page(_plan_lines(plan, sbatch), LINE_CAP)
@@ -25,7 +29,11 @@ def plan_page(plan: Plan, sbatch: str = "") -> str:
 def _plan_lines(plan: Plan, sbatch: str) -> Iterator[str]:
     seeds = ", ".join(map(str, plan.seeds))
     yield f"{plan.submission.name}   {plan.submission.track.value} track   {plan.report.claim}"
-    yield f"rerun of {len(plan.seeds)} seed{'s' * (len(plan.seeds) != 1)}: {seeds}"
+    what = "instrumented run" if plan.instrument else "rerun"
+    yield f"{what} of {len(plan.seeds)} seed{'s' * (len(plan.seeds) != 1)}: {seeds}"
+    if plan.instrument:
+        yield "  every scored and adapted position is followed; slower, not compiled, and no timed seed:"
+        yield "  its score is compared with nothing"
     yield from _check_lines(plan.report)
     yield ""
     yield "command of the first seed, in a fresh folder with the program's files:"
@@ -89,6 +97,21 @@ def progress_line(progress: Progress, expected_s: float) -> str:
 def result_page(report: Report, head: str) -> str:
     """The rulings that a ledger speaks to, and its head."""
     return _page(_result_lines(report, head))
+
+
+def counted_page(report: Report, head: str) -> str:
+    """The rulings that an instrumented run speaks to, and the ledger's head."""
+    return _page(_counted_lines(report, head))
+
+
+def _counted_lines(report: Report, head: str) -> Iterator[str]:
+    for ruling in report.rulings:
+        if ruling.verdict is not Verdict.NOT_APPLICABLE:
+            yield f"{ruling.rule.id} {ruling.verdict.value.upper()}: {ruling.reason}"
+            evidence = (e for finding in ruling.assessment.findings for e in finding.evidence)
+            facts = (*evidence, *ruling.assessment.basis, *ruling.assessment.notes)
+            yield from (f"  {fact.says}" for fact in facts if "ledger entr" in fact.says)
+    yield f"ledger head {head}"
 
 
 def _result_lines(report: Report, head: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from golf_audit.submission import Case, Submission
 
 _CODE = {Verdict.PASS: 0, Verdict.FAIL: 1}
 OPEN, ALTERED = 3, 1
+_UNSETTLED = {Verdict.UNDETERMINED, Verdict.NEEDS_RULING}
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Request:
     data: Path
     processes: int | None
     unsafe: bool
+    instrument: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,10 @@ def rerun_submission(
     plan = plan_rerun(
         case,
         report,
-        request.seeds or claimed_seeds(submission),
+        request.seeds or claimed_seeds(submission)[: 1 if request.instrument else None],
         launcher=request.launcher,
         processes=request.processes,
+        instrument=request.instrument,
     )
     if not dry_run:
         refuse_without_sandbox(request.unsafe)
@@ -84,7 +87,7 @@ def rerun_submission(
         raise CouldNotRun(str(error)) from error
     except KeyboardInterrupt:
         raise CouldNotRun(f"stopped by hand; what was measured is in {request.ledger}") from None
-    return judged(case, request.ledger)
+    return counted(case, request.ledger) if request.instrument else judged(case, request.ledger)
 
 
 def _require(*modules: str) -> None:
@@ -108,6 +111,16 @@ def judged(case: Case, path: Path) -> Result:
         Case(case.submission, case.as_of, ledger), registry.pick(rerunpage.MEASURED), restricted=True
     )
     return Result(rerunpage.result_page(report, ledger.head), _exit_code(report))
+
+
+def counted(case: Case, path: Path) -> Result:
+    """The rulings that an instrumented run speaks to; the exit code is the worst of them."""
+    ledger = read_ledger(path)
+    wanted = registry.pick(rerunpage.COUNTED)
+    report = audit(Case(case.submission, case.as_of, ledger), wanted, restricted=True)
+    verdicts = {ruling.verdict for ruling in report.rulings}
+    code = _CODE[Verdict.FAIL] if Verdict.FAIL in verdicts else OPEN if verdicts & _UNSETTLED else 0
+    return Result(rerunpage.counted_page(report, ledger.head), code)
 
 
 def _exit_code(report: Report) -> int:

@@ -15,17 +15,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Literal
 
 from golf_audit.dynamic import watch
-from golf_audit.dynamic.sandbox import Bind, Descriptors, Limits, command, text_file
+from golf_audit.dynamic.sandbox import Bind, Descriptors, Limits, command, stage_parent, text_file
 from golf_audit.dynamic.seccomp import filter_for
 from golf_audit.errors import AuditError
 
 How = Literal["finished", "failed", "timeout", "memory", "flood", "killed", "interrupted", "not started"]
 TICK = 0.5
+MESSAGES = "/golf/messages"
 _CHUNK = 1 << 16
 _ERRORS_KEPT = 16_384
 
@@ -42,6 +43,7 @@ class Task:
     devices: tuple[str, ...] = ()
     network: bool = False  # only for installing packages
     errors_apart: bool = False  # keep stderr out of the output file
+    ranks: int = 0  # pipes that the run finds below MESSAGES: rank0, rank1 ...
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Ended:
 
 Tick = Callable[[float], None]
 """Called about twice a second with the seconds that have passed."""
+Hear = Callable[[int, bytes], None]
+"""Called with what a rank wrote into its pipe."""
 
 
 class _Stop(Exception):
@@ -66,17 +70,22 @@ class _Stop(Exception):
         self.how, self.reason = how, reason
 
 
-def run_task(task: Task, output: Path, *, sandbox: bool, tick: Tick | None = None) -> Ended:
+def run_task(
+    task: Task, output: Path, *, sandbox: bool, tick: Tick | None = None, hear: Hear | None = None
+) -> Ended:
     """Run a task, its output into a new file. KeyboardInterrupt ends it and goes on to the caller."""
     with output.open("xb") as file:
-        return _Running(task, file, sandbox, tick).result()
+        return _Running(task, file, sandbox, tick, hear).result()
 
 
 class _Running:
     """One task while it lasts."""
 
-    def __init__(self, task: Task, file: IO[bytes], sandbox: bool, tick: Tick | None) -> None:
-        self._task, self._file, self._sandbox, self._tick = task, file, sandbox, tick
+    def __init__(
+        self, task: Task, file: IO[bytes], sandbox: bool, tick: Tick | None, hear: Hear | None
+    ) -> None:
+        self._task, self._file, self._sandbox = task, file, sandbox
+        self._tick, self._hear = tick, hear
         self._began = time.monotonic()
         self._written = 0
         self._errors = bytearray()
@@ -97,8 +106,7 @@ class _Running:
     def _process(self) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, int]]]:
         """The running process and our ends of its pipes; on the way out everything of it is dead."""
         with contextlib.ExitStack() as stack:
-            stage = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="golf-audit-")))
-            stage.chmod(0o711)
+            stage = _folder(stack, self._sandbox)
             names = ["output", *(["errors"] if self._task.errors_apart else [])]
             names += ["status"] if self._sandbox else []
             ours: dict[str, int] = {}
@@ -106,9 +114,11 @@ class _Running:
             for name in names:
                 ours[name], theirs[name] = os.pipe()
                 stack.callback(os.close, ours[name])
+            if self._task.ranks:
+                ours |= self._rank_pipes(stack)
             inherited: tuple[int, ...] = ()
             if self._sandbox:
-                theirs["filter"] = text_file(filter_for() or b"")
+                theirs["filter"] = text_file(filter_for(gpu=bool(self._task.devices)) or b"")
                 inherited = (theirs["filter"], theirs["status"])
             line, environ, folder = self._command(stage, theirs)
             try:
@@ -130,6 +140,19 @@ class _Running:
             finally:
                 self._end(process)
 
+    def _rank_pipes(self, stack: contextlib.ExitStack) -> dict[str, int]:
+        """A pipe with a name for each rank, in a folder of their own, and our ends of them."""
+        folder = _folder(stack, self._sandbox)
+        ours = {}
+        for rank in range(self._task.ranks):
+            path = folder / f"rank{rank}"
+            os.mkfifo(path)
+            path.chmod(0o622)
+            ours[f"rank{rank}"] = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            stack.callback(os.close, ours[f"rank{rank}"])
+        self._task = replace(self._task, binds=(*self._task.binds, Bind(folder, MESSAGES)))
+        return ours
+
     def _command(
         self, stage: Path, theirs: Mapping[str, int]
     ) -> tuple[list[str], Mapping[str, str] | None, str]:
@@ -147,8 +170,9 @@ class _Running:
             stage=stage,
             fds=fds,
             devices=task.devices,
+            network=task.network,
         )
-        return (_with_network(line) if task.network else line), None, "/"
+        return line, None, "/"
 
     def _follow(self, process: subprocess.Popen[bytes], ours: Mapping[str, int]) -> None:
         """Read until the pipes are closed or the process has ended. Raises _Stop."""
@@ -174,6 +198,9 @@ class _Running:
             self._status = (self._status + data)[:4096]
             if self._first is None:
                 self._first = _first_process(self._status)
+        elif name.startswith("rank"):
+            if self._hear is not None:
+                self._hear(int(name[4:]), data)
         elif name == "errors":
             self._errors += data
             del self._errors[:-_ERRORS_KEPT]
@@ -221,6 +248,14 @@ class _Running:
                 self._first = None
 
 
+def _folder(stack: contextlib.ExitStack, sandbox: bool) -> Path:
+    """An empty folder for as long as the task runs, which the user that it becomes can enter."""
+    parent = stage_parent() if sandbox else None
+    made = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="golf-audit-", dir=parent)))
+    made.chmod(0o711)
+    return made
+
+
 def _first_process(status: bytes) -> int | None:
     """A descriptor for process 1 of the namespace, as bubblewrap reports it; None until it has."""
     import json
@@ -231,14 +266,6 @@ def _first_process(status: bytes) -> int | None:
         return None
     number = said.get("child-pid") if isinstance(said, dict) else None
     return watch.open_process(number) if isinstance(number, int) and number > 1 else None
-
-
-def _with_network(line: Sequence[str]) -> list[str]:
-    """The same sandbox with the machine's network: for installing packages, before any of them is used."""
-    text = "\0".join(line)
-    if text.count("--unshare-net") != 1:
-        raise AuditError("the sandbox's command line is not as expected; packages are not installed")
-    return text.replace("--unshare-net", "--unshare-ipc").split("\0")  # named twice, which changes nothing
 
 
 def _places(task: Task) -> dict[str, str]:

@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,13 +114,27 @@ def _one(
     follow = Follower(seed, log, told)
     with running(place.logs, start.n):
         try:
-            ended = run_seed(spec, machine, log, follow.tick)
+            ended, positions = run_seed(spec, machine, log, follow.tick)
         except BaseException as error:
             stopped = Ended("interrupted", _because(error), follow.seconds)
             book.append("end", end_body(stopped, start.n, seed, log, base, tag, where.n))
             raise
         end = book.append("end", end_body(ended, start.n, seed, log, base, tag, where.n))
+        note_positions(book, start, positions, told)
     told.say(f"seed {seed}: {outcome(end)} (ledger entry {end.n})")
+
+
+def note_positions(book: LedgerFile, start: Entry, positions: Mapping[str, Any] | None, told: Told) -> None:
+    """The entry of an instrumented run that tells what it shows."""
+    if positions is None:
+        return
+    seed = start.body["seed"]
+    entry = book.append("positions", {"start": start.n, "seed": seed, **positions})
+    if not positions["attested"]:
+        told.say(f"seed {seed}: positions not known: {positions['why']} (ledger entry {entry.n})")
+        return
+    counts = ", ".join(f"{positions[kind]['count']:,} {kind}" for kind in ("missing", "repeated", "late"))
+    told.say(f"seed {seed}: of {positions['targets']:,} targets {counts} (ledger entry {entry.n})")
 
 
 def make_way(path: Path) -> None:
@@ -211,9 +225,11 @@ def mark_broken(book: LedgerFile, known: Ledger, place: Place, told: Told) -> No
 
 def seeds_left(plan: Plan, known: Ledger, told: Told) -> list[int]:
     """The plan's seeds without a score in the ledger, nor running in another process."""
-    runs = runs_in(known, plan.submission)
+    runs = runs_in(known, plan.submission, instrumented=plan.instrument)
     mine = [run for run in runs.runs if run.plan.body["processes"] == plan.processes]
-    done = {run.seed: run.entry for run in mine if run.finished and run.bpb is not None}
+    told_of = {entry.body["start"] for entry in known.of("positions")}
+    over = [run for run in mine if run.finished and run.bpb is not None]
+    done = {run.seed: run.entry for run in over if not plan.instrument or run.start.n in told_of}
     busy = {run.seed for run in mine if run.end is None}
     for seed in plan.seeds:
         if seed in done:

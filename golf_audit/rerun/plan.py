@@ -25,6 +25,8 @@ MARGIN_S = 900.0
 """Seconds beyond twice the expected or allowed time after which a run is ended: start, compilation ..."""
 UNKNOWN_S = 4 * 3600.0
 """Expected time of a run whose logs print none."""
+SLOWER = 4.0
+"""How much longer an instrumented run may take: nothing is compiled, and every call is looked at."""
 WORLD = 8
 SEED_CAP = 100
 
@@ -45,6 +47,7 @@ class Plan:
     limit_s: float
     launcher: Launcher
     tag: str  # the line that counts: that of the claimed logs
+    instrument: bool = False  # a run whose positions are followed: slower, and never the timed one
     problems: tuple[str, ...] = field(default=())
 
     @property
@@ -66,12 +69,13 @@ class Plan:
         own = (self.settings.seed_flag, str(seed)) if self.settings.seed_flag else ()
         return (*self.settings.argv, *own)
 
-    def command(self, seed: int, python: str = "python") -> tuple[str, ...]:
-        """The command line of one seed, in the run folder."""
+    def command(self, seed: int, python: str = "python", script: Sequence[str] = ()) -> tuple[str, ...]:
+        """The command line of one seed, in the run folder. `script`: what runs in place of the script."""
+        program = (*(script or (self.script,)), *self.argv(seed))
         if not self.torchrun:
-            return (python, self.script, *self.argv(seed))
+            return (python, *program)
         launch = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={self.processes}")
-        return (python, *launch, self.script, *self.argv(seed))
+        return (python, *launch, *program)
 
 
 def plan_rerun(
@@ -81,6 +85,7 @@ def plan_rerun(
     *,
     launcher: Launcher = "local",
     processes: int | None = None,
+    instrument: bool = False,
 ) -> Plan:
     """Raises AuditError for what cannot be run at all: no script, no seed to set, no seeds."""
     submission = case.submission
@@ -101,6 +106,8 @@ def plan_rerun(
     logged = worlds.pop() if len(worlds) == 1 else None
     count = processes or settings.processes or logged or (WORLD if for_record(case) else 1)
     expected, limit = _times(case)
+    if instrument:
+        expected, limit = SLOWER * expected, SLOWER * limit
     return Plan(
         case=case,
         report=report,
@@ -114,6 +121,7 @@ def plan_rerun(
         limit_s=limit,
         launcher=launcher,
         tag=claimed_tag(submission),
+        instrument=instrument,
         problems=tuple(problems),
     )
 
@@ -160,7 +168,7 @@ def body(plan: Plan) -> dict[str, Any]:
         "environ": _strings(plan.settings.environ),
         "processes": plan.processes,
         "launcher": plan.launcher,
-        "instrument": False,
+        "instrument": plan.instrument,
         "limit_s": plan.limit_s,
         "check": check_summary(report),
         "tag": plan.tag[:200],

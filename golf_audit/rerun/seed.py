@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from golf_audit.dynamic.sandbox import INSIDE, Bind, Limits
+from golf_audit.dynamic.full.account import Account
+from golf_audit.dynamic.full.shown import shown
+from golf_audit.dynamic.sandbox import INSIDE, TOOL, Bind, Limits, cuda_nodes
 from golf_audit.rerun.environment import Hardware
-from golf_audit.rerun.launch import Ended, Task, Tick, python, run_task, shell
+from golf_audit.rerun.launch import MESSAGES, Ended, Hear, Task, Tick, python, run_task, shell
 from golf_audit.rerun.plan import Plan
 
 PACKAGES = "/golf/packages"
 HOSTS = Path(__file__).parents[1] / "data" / "sandbox_hosts"
 OUTPUT_CAP = 16 << 20
 """Bytes that a run may write to its output; the largest real log is 2.2 MB."""
+_RECORDER = "dynamic/child/full/start.py"
 _FILES_CAP = 4 << 20
 # The run's own log files are printed after its output: some scripts tell more there than on the screen.
 _SCRIPT = f"""cp -R "$GOLF_SUBMISSION/." . && {{ [ -e data ] || ln -s "$GOLF_DATA" data; }} &&
     touch .golf-start || exit 97
-unset GOLF_SUBMISSION GOLF_DATA
+unset GOLF_SUBMISSION
+[ -n "$GOLF_MESSAGES" ] || unset GOLF_DATA
 "$@" < /dev/null
 status=$?
 find . -xdev -type f -newer .golf-start \\( -name '*.log' -o -name '*.txt' \\) -size -8192k |
@@ -30,7 +34,6 @@ sort | head -n 8 |
 while IFS= read -r file; do printf '\\n'; head -c {_FILES_CAP} "$file"; done
 exit $status
 """
-_DEVICES = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class SeedSpec:
     data: str
     packages: str
     sandbox: bool
+    tag: str = ""  # the line that counts
+    ranks: int = 0  # of an instrumented run; 0: the timed one
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
@@ -64,32 +69,56 @@ def spec_of(
     """The run of one seed of a plan."""
     return SeedSpec(
         seed=seed,
-        command=plan.command(seed)[1:],
+        command=plan.command(seed, script=_script(plan, sandbox))[1:],
         environ=plan.environ(seed),
         limit_s=plan.limit_s,
         program=str(program.resolve()),
         data=str(data.resolve()),
         packages=str(packages.resolve()) if packages is not None else "",
         sandbox=sandbox,
+        tag=plan.tag,
+        ranks=plan.processes if plan.instrument else 0,
     )
 
 
-def run_seed(spec: SeedSpec, machine: Hardware, log: Path, tick: Tick | None = None) -> Ended:
-    """Run one seed; its output is in `log` afterwards, whatever happened."""
+def _script(plan: Plan, sandbox: bool) -> tuple[str, ...]:
+    """The script, or the recorder that runs it as it is."""
+    if not plan.instrument:
+        return (plan.script,)
+    tool = TOOL if sandbox else str(Path(__file__).resolve().parents[1])
+    return (f"{tool}/{_RECORDER}", plan.script)
+
+
+def run_seed(
+    spec: SeedSpec, machine: Hardware, log: Path, tick: Tick | None = None
+) -> tuple[Ended, dict[str, Any] | None]:
+    """Run one seed; its output is in `log` afterwards, whatever happened. Of an instrumented run that came to
+    its end also what it shows of the positions behind the claimed number."""
+    if not spec.ranks:
+        return _run(spec, machine, log, tick), None
+    account = Account(spec.ranks)
+    ended = _run(spec, machine, log, tick, account.hear)
+    return ended, shown(account, spec.tag, Path(spec.data)) if ended.how == "finished" else None
+
+
+def _run(spec: SeedSpec, machine: Hardware, log: Path, tick: Tick | None, hear: Hear | None = None) -> Ended:
     binds = [Bind(Path(spec.program), INSIDE.submission), Bind(Path(spec.data), INSIDE.data)]
     binds += [Bind(HOSTS, "/etc/hosts")]  # ranks find each other by the name localhost
     binds += [Bind(Path(spec.packages), PACKAGES)] if spec.packages else []
     environ = {**_base(bool(spec.packages)), **spec.environ}
     environ |= {"GOLF_SUBMISSION": INSIDE.submission, "GOLF_DATA": INSIDE.data}
+    if spec.ranks:
+        environ |= {"GOLF_MESSAGES": MESSAGES}
     task = Task(
         inside=(shell(), "-c", _SCRIPT, "sh", python(), *spec.command),
         binds=tuple(binds),
         environ=environ,
         seconds=spec.limit_s,
         limits=_limits(machine),
-        devices=_devices(machine),
+        devices=cuda_nodes() if machine.gpus else (),
+        ranks=spec.ranks,
     )
-    return run_task(task, log, sandbox=spec.sandbox, tick=tick)
+    return run_task(task, log, sandbox=spec.sandbox, tick=tick, hear=hear)
 
 
 def _base(packages: bool) -> dict[str, str]:
@@ -121,11 +150,6 @@ def _limits(machine: Hardware) -> Limits:
         shared=memory // 4,
         work=memory // 4,
         output=OUTPUT_CAP,
+        files=65_536,
+        locked=None if machine.gpus else 8 << 20,  # NVIDIA's containers lift it for pinned memory
     )
-
-
-def _devices(machine: Hardware) -> tuple[str, ...]:
-    """The device nodes of the GPUs, where there are any."""
-    if not machine.gpus:
-        return ()
-    return tuple(sorted(path for pattern in _DEVICES for path in glob.glob(pattern)))

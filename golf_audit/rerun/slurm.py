@@ -31,6 +31,7 @@ from golf_audit.rerun.local import (
     check_readable,
     make_way,
     mark_broken,
+    note_positions,
     outcome,
     prepare,
     running,
@@ -210,6 +211,7 @@ def _step(one: Followed, book: LedgerFile, place: Place, plan: Plan, told: Told)
     data = book.read().entries[one.start.body["environment"]].body["data"]
     where = book.append("environment", {**body, "data": data})
     _end(one, result.ended, result.log, where.n, book, place, plan, told)
+    note_positions(book, one.start, result.positions, told)
     return True
 
 

@@ -37,7 +37,7 @@ class SeedJob:
         _write(folder / STARTED, {"restart": restart, "log": log.name})
         told_to_end: list[int] = []
         signal.signal(signal.SIGTERM, lambda number, _: told_to_end.append(number))
-        ended = run_seed(spec, machine, log)
+        ended, positions = run_seed(spec, machine, log)
         if told_to_end:
             return  # Slurm ended it, to start it again or for good: Slurm's own state tells which
         programs = environment.software("bubblewrap" if spec.sandbox else "none")
@@ -50,6 +50,7 @@ class SeedJob:
             "wall_s": ended.wall_s,
             "hardware": asdict(machine),
             "software": programs,
+            "positions": positions,
         })  # fmt: skip
 
 
@@ -61,6 +62,7 @@ class Outcome:
     log: Path
     machine: environment.Hardware
     software: dict[str, Any]
+    positions: dict[str, Any] | None
 
 
 def read_result(folder: Path) -> Outcome | None:
@@ -70,7 +72,8 @@ def read_result(folder: Path) -> Outcome | None:
     except FileNotFoundError:
         return None
     ended = Ended(raw["how"], raw["reason"], raw["wall_s"])
-    return Outcome(ended, folder / raw["log"], environment.Hardware(**raw["hardware"]), raw["software"])
+    machine = environment.Hardware(**raw["hardware"])
+    return Outcome(ended, folder / raw["log"], machine, raw["software"], raw["positions"])
 
 
 def started(folder: Path) -> tuple[int, Path] | None:

@@ -44,6 +44,11 @@ def place_of(case: Case, run: Rerun) -> Place:
     return Place(f"{on}, {tokens:,} validation tokens", tuple(differs))
 
 
+def on_the_split(run: Rerun) -> bool:
+    """True where the run scored the FineWeb validation split, on whatever hardware."""
+    return run.environment is not None and not _data(run, _val_tokens(run, run.environment))
+
+
 def measured(case: Case) -> tuple[Rerun, ...]:
     """Scored runs on the rule's hardware and data: what they measure counts like the claimed logs."""
     return tuple(run for run in reruns_of(case).scored if place_of(case, run).as_the_rule)

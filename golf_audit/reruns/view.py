@@ -148,7 +148,7 @@ def reruns_of(case: Case) -> Reruns:
     return runs_in(ledger, case.submission)
 
 
-def runs_in(ledger: Ledger, submission: Submission) -> Reruns:
+def runs_in(ledger: Ledger, submission: Submission, *, instrumented: bool = False) -> Reruns:
     """Every timed run of this program in this configuration; an instrumented one is another run."""
     entries = {entry.n: entry for entry in ledger.entries}
     program = program_fingerprint(submission)
@@ -158,7 +158,7 @@ def runs_in(ledger: Ledger, submission: Submission) -> Reruns:
     runs, foreign = [], 0
     for start in ledger.of("start"):
         plan = entries.get(start.body["plan"])
-        if plan is None or plan.kind != "plan" or plan.body["instrument"]:
+        if plan is None or plan.kind != "plan" or plan.body["instrument"] is not instrumented:
             continue
         if not _same_run(plan, submission, program):
             foreign += 1

@@ -148,7 +148,7 @@ def test_shortly_before_its_time_runs_out_a_run_tells_its_line(tmp_path: Path) -
     code = """
 import json, os, sys
 from golf_audit.dynamic.child.context import Context
-from golf_audit.dynamic.child.run import _Outlet, _tell_where_time_runs_out
+from golf_audit.dynamic.child.run import Outlet, _tell_where_time_runs_out
 from golf_audit.dynamic.job import Job
 
 class Sender:
@@ -157,7 +157,7 @@ class Sender:
         os._exit(0)
 
 job = Job("t.py", "/s", "/d", sys.argv[1], "/d/v", 1024, 0.2)
-outlet = _Outlet(Sender())
+outlet = Outlet(Sender())
 _tell_where_time_runs_out(Context(job, outlet), outlet)
 exec(compile("pass\\nwhile True: pass", sys.argv[1] + "/t.py", "exec"))
 """

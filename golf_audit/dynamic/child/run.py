@@ -26,7 +26,7 @@ def run(job: Job) -> int:
     """Prepare, execute, report. Returns the exit status of the process."""
     _folders(job)
     rank, others = _fork(job)
-    outlet = _Outlet(Sender(job.rank_fds[rank - 1] if rank else job.message_fd))
+    outlet = Outlet(Sender(job.rank_fds[rank - 1] if rank else job.message_fd))
     context = Context(job, outlet, rank)
     _tell_where_time_runs_out(context, outlet)
     os.environ.update(job.environ)
@@ -36,7 +36,7 @@ def run(job: Job) -> int:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(job.threads)
     recorder = prepare(context)
-    end = _script(context)
+    end = executed(context)
     recorder.outside.finish()
     _join(others, good=end.status == 0)
     context.send(end)
@@ -95,7 +95,7 @@ def _targets(job: Job) -> int:
     return (os.path.getsize(job.val_tokens) - 1024) // 2 - 1
 
 
-class _Outlet:
+class Outlet:
     """Sends, and ends the run when our process no longer listens."""
 
     def __init__(self, sender: Sender) -> None:
@@ -112,7 +112,7 @@ class _Outlet:
             self.busy = False
 
 
-def _tell_where_time_runs_out(context: Context, outlet: _Outlet) -> None:
+def _tell_where_time_runs_out(context: Context, outlet: Outlet) -> None:
     """Shortly before a run is ended for its CPU time: the line at which it is."""
 
     def late(number: int, frame: FrameType | None) -> None:
@@ -125,7 +125,7 @@ def _tell_where_time_runs_out(context: Context, outlet: _Outlet) -> None:
     signal.setitimer(signal.ITIMER_PROF, ALMOST * context.job.seconds / context.job.ranks)
 
 
-def _script(context: Context) -> End:
+def executed(context: Context) -> End:
     """Run the submission; whatever it raises becomes the last message."""
     from golf_audit.dynamic.child import script
 

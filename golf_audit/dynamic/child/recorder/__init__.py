@@ -134,7 +134,7 @@ class Recorder:
                 and not value.dtype.is_floating_point
                 and value.dtype != torch.bool
             ):
-                self.locator.saw_inputs(value.detach().numpy())
+                self.locator.saw_inputs(value.detach().cpu().numpy())
 
     def _picked(self, name: str, args: Any, options: Any, result: Any) -> None:
         """gather(-1, targets), rows[range, targets]: losses of targets taken out of distributions."""

@@ -122,6 +122,7 @@ class Flow:
 
     def _scattered(self, name: str, args: Any, options: Any, before: Any, result: Any) -> None:
         target, dim, index, source = (*args, *options.values())[:4]
+        index = index.cpu()
         places = torch.arange(target.numel()).reshape(target.shape)
         places = places.index_select(dim, index) if name.startswith("index") else places.gather(dim, index)
         base = before.get(id(target))
@@ -167,7 +168,8 @@ class Flow:
             for tensor in tensors((args, options)):
                 if id(tensor) not in before and tuple(tensor.shape) != ():
                     try:
-                        merged = np.where(np.broadcast_to(tensor.detach().numpy() == 0, shape), 0, merged)
+                        zero = (tensor.detach() == 0).cpu().numpy()
+                        merged = np.where(np.broadcast_to(zero, shape), 0, merged)
                     except ValueError:
                         continue
         self.ledger.mark(result, merged)
@@ -196,7 +198,7 @@ def as_ids(value: Any, before: Any) -> Any:
             return torch.from_numpy(np.ascontiguousarray(ids))
         if value.dtype.is_floating_point:
             return torch.zeros(tuple(value.shape), dtype=torch.int64)
-        return value
+        return value.cpu()  # where ids lie
     if isinstance(value, float):
         return 0
     if isinstance(value, (list, tuple)):

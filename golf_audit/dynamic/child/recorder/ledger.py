@@ -23,6 +23,7 @@ class Ledger:
     """Ids of storages, bags of ids, rows of scores."""
 
     def __init__(self) -> None:
+        self.most = MOST
         self._beside: dict[int, Ints] = {}
         self._bags: list[Ints] = [np.zeros(0, dtype=np.int64)]  # bag 0 is never used
         self._flat: dict[int, tuple[Ints, Ints]] = {}
@@ -75,7 +76,7 @@ class Ledger:
         beside = self._beside.get(storage._cdata)
         if beside is None:
             size = storage.nbytes() // tensor.element_size()
-            if size > MOST:
+            if size > self.most:
                 return None
             beside = self._beside[storage._cdata] = np.zeros(size, dtype=np.int64)
             weakref.finalize(storage, self._beside.pop, storage._cdata, None)

@@ -100,10 +100,14 @@ class Scores:
         smoothing = call["label_smoothing"]
         losses = real(logits, target, weight, None, ignored, None, "none", smoothing)
         rows = logits.movedim(1, -1).reshape(-1, logits.shape[1]) if logits.dim() > 1 else logits[None]
-        own = own_losses(rows, target.reshape(-1), ignored)
-        off = float((own - losses.detach().reshape(-1).double()).abs().max()) if weight is None else None
+        off = self._apart(rows, target, ignored, losses) if weight is None else None
         self.enter(losses, positions, losses, rows, "cross_entropy", off)
         return self._reduced(losses, target, call["reduction"], weight, ignored)
+
+    def _apart(self, rows: Any, target: Any, ignored: int, losses: Any) -> float | None:
+        """The largest difference between these losses and our own from the whole distributions."""
+        own = own_losses(rows, target.reshape(-1), ignored)
+        return float((own - losses.detach().reshape(-1).double()).abs().max())
 
     def _reduced(self, losses: Any, target: Any, reduction: str, weight: Any, ignored: int) -> Any:
         """The reduction, and its ids: a sum over all rows."""
@@ -111,7 +115,8 @@ class Scores:
         if reduction != "none":
             ids = self.ledger.ids(losses)
             assert ids is not None
-            self.ledger.mark(result, self.ledger.summed(np.where(target.numpy() == ignored, 0, ids), None))
+            counted = np.where(target.cpu().numpy() == ignored, 0, ids)
+            self.ledger.mark(result, self.ledger.summed(counted, None))
         return result
 
     def nll_loss(self, real: Any, args: Any, options: Any) -> Any:
@@ -128,8 +133,7 @@ class Scores:
         logs, target = call["input"], call["target"]
         losses = real(logs, target, call["weight"], None, call["ignore_index"], None, "none")
         rows = logs.movedim(1, -1).reshape(-1, logs.shape[1]) if logs.dim() > 1 else logs[None]
-        own = own_losses(rows, target.reshape(-1), call["ignore_index"])
-        off = float((own - losses.detach().reshape(-1).double()).abs().max())
+        off = self._apart(rows, target, call["ignore_index"], losses)
         self.enter(losses, positions, losses, rows, "cross_entropy", off)
         return self._reduced(losses, target, call["reduction"], call["weight"], call["ignore_index"])
 

@@ -33,6 +33,11 @@ class Weights:
 
     def install(self) -> None:
         """Watch construction, calls and optimizer steps."""
+        self.watch()
+        register_optimizer_step_post_hook(self._stepped)
+
+    def watch(self) -> None:
+        """Watch construction and calls: which tensors are parameters."""
         watched = self._modules
         real = nn.Module.__init__
 
@@ -42,7 +47,6 @@ class Weights:
 
         replace(nn.Module, __init__=init)
         nn.modules.module.register_module_forward_pre_hook(lambda module, inputs: watched.add(module))
-        register_optimizer_step_post_hook(self._stepped)
 
     def fingerprint(self) -> str:
         """A fingerprint of everything; tells about changes that no optimizer step explains."""
