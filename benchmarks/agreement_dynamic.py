@@ -1,6 +1,6 @@
 """Hold what a run in miniature says against what reading says, and both against real rulings.
 
-    python benchmarks/agreement_dynamic.py CLONE [--probes prefix] [--minutes 90]   traces, judges, prints
+    python benchmarks/agreement_dynamic.py CLONE [--probes lean] [--minutes 90]     traces, judges, prints
     python benchmarks/agreement_dynamic.py CLONE --judge                            judges what was run before
 
 Strict illegal rows of benchmarks/rulings.csv (order, selection, normalisation, calibration and data) come
@@ -33,13 +33,15 @@ from golf_audit.dynamic.command import cache_folder
 from golf_audit.dynamic.contract import Probe
 from golf_audit.dynamic.miniature import prepare
 from golf_audit.dynamic.probes import FULL, QUICK
+from golf_audit.dynamic.probes.order import Order
 from golf_audit.dynamic.probes.prefix import Prefix
+from golf_audit.dynamic.probes.whole import Whole
 from golf_audit.dynamic.trace import Plan, trace
 from golf_audit.errors import AuditError
 from golf_audit.gitclone import Clone
 from golf_audit.load import load_pull_request
 from golf_audit.model import Report, Severity, Verdict
-from golf_audit.observation import Observation, to_json
+from golf_audit.observation import Observation, Word, to_json
 from golf_audit.submission import Case, Submission
 
 OUT = Path(__file__).resolve().parent / "out"
@@ -53,7 +55,9 @@ CLASSES = (
 DECIDED = ("T01", "P01", "M01")
 DECISIVE = (Verdict.PASS.value, Verdict.FAIL.value, Verdict.NEEDS_RULING.value, Verdict.NOT_APPLICABLE.value)
 KEPT = ("blob", "static", "dynamic", "reasons", "said")
-PROBES: dict[str, tuple[Probe, ...]] = {"quick": QUICK, "prefix": (*QUICK, Prefix()), "full": FULL}
+LEAN, PREFIX = (Order(), Whole(), Prefix()), (*QUICK, Prefix())
+PROBES: dict[str, tuple[Probe, ...]] = {"lean": LEAN, "quick": QUICK, "prefix": PREFIX, "full": FULL}
+"""A clean comparison is its own control; "lean" makes a control run only where scores changed."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,17 @@ def folder_of(clone: Clone, row: dict[str, str]) -> Submission | None:
 
 
 def observed(one: Submission, probes: str, runs: KeptRuns) -> Observation:
-    return trace(
-        one, Plan(partial(prepare, cache=cache_folder()), PROBES[probes], probes, "cpu", runner=runs)
-    )
+    """The trace of a submission with these probes."""
+
+    def with_probes(name: str) -> Observation:
+        runs.begin()
+        plan = Plan(partial(prepare, cache=cache_folder()), PROBES[name], name, "cpu", runner=runs)
+        return trace(one, plan)
+
+    seen = with_probes(probes)
+    if probes == "lean" and any(o.word is Word.VIOLATION and o.probe == "order" for o in seen.outcomes):
+        return with_probes("prefix")
+    return seen
 
 
 def judge(row: dict[str, str], one: Submission, seen: Observation | None, run: dict[str, Any]) -> Both:
@@ -309,7 +321,7 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("clone", type=Path)
-    parser.add_argument("--probes", choices=tuple(PROBES), default="prefix")
+    parser.add_argument("--probes", choices=tuple(PROBES), default="lean")
     parser.add_argument("--judge", action="store_true", help="make no new run")
     parser.add_argument("--prs", default="", help="only these pull requests, in this order")
     parser.add_argument("--redo", default="", help="make the runs of these pull requests again")

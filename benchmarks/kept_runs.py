@@ -47,6 +47,11 @@ class KeptRuns:
     engine: str = field(default_factory=lambda: engine())
     _times: dict[str, int] = field(default_factory=dict)
 
+    def begin(self) -> None:
+        """Another trace of the same submission: its first run of a kind is again the first."""
+        self._times.clear()
+        self.usage.clear()
+
     def __call__(self, job: Job, hosts: Hosts, way: Way, listen: Listener | None = None) -> RunResult:
         key = _key(job, hosts)
         time = self._times[key] = self._times.get(key, 0) + 1  # the control run is the baseline once more
