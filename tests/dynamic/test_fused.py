@@ -49,3 +49,24 @@ assert x.grad.tolist() == [2, 2, 2] and seen == [(1, (3,))], (x.grad, seen)
 """
     done: Any = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("scale", "cap"), [(0.3, 30.0), (0.3, 15.0), (8.0, 30.0), (1.0, None)])
+def test_a_softcap_inside_the_call_is_found_also_where_logits_are_small(
+    scale: float, cap: float | None, tmp_path: Any
+) -> None:
+    """golf_ref's fused loss: at small logits the softmax without the cap comes near, and is not the score."""
+    import torch.nn.functional as F  # noqa: N812
+
+    from golf_audit.dynamic.messages import Score
+    from tests.dynamic.watched import Watched, tensor
+
+    watched = Watched(tmp_path)
+    torch.manual_seed(1)
+    rows, targets = scale * torch.randn(48, 1024), tensor(1, 48)
+    wide = rows.double()
+    losses = F.cross_entropy(wide if cap is None else cap * torch.tanh(wide / cap), targets, reduction="none")
+    watched.recorder.fused((rows, targets, 30.0, 15.0), losses.float())
+    (score,) = watched.of(Score)
+    assert score.off is not None and score.off < 1e-5
+    assert all(score.fingerprints)

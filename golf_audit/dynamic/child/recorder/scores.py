@@ -158,7 +158,7 @@ class Scores:
 
     def fused(self, losses: Any, rows: Any, targets: Any, numbers: Any) -> None:
         """Losses of a call that nobody can look into. What it did to the rows first is guessed: nothing, or a
-        softcap at one of the call's numbers; a guess that gives the losses again is right."""
+        softcap at one of the call's numbers; the guess that comes closest to the losses counts, if close."""
         positions = self._positions(targets)
         if positions is None:
             return
@@ -166,12 +166,11 @@ class Scores:
         with torch._C.DisableTorchFunction(), torch.no_grad():
             told = losses.detach().reshape(-1).double()
             wide = rows.detach().double()
-            for cap in (None, *numbers):
-                guess = wide if cap is None else cap * torch.tanh(wide / cap)
-                apart = float((own_losses(guess, targets, None) - told).abs().max())
-                if apart < _GUESSED:
-                    rows, off = guess.float(), apart
-                    break
+            guesses = [wide, *(cap * torch.tanh(wide / cap) for cap in numbers)]
+            apart = [float((own_losses(guess, targets, None) - told).abs().max()) for guess in guesses]
+            best = min(range(len(guesses)), key=apart.__getitem__)  # at small logits a softcap is hardly seen
+            if apart[best] < _GUESSED:
+                rows, off = guesses[best].float(), apart[best]
         self.enter(losses, positions, losses, rows, "custom", off)
 
     def derived(self, result: Any, ids: Ints, losses: Any, scorer: str) -> bool:
