@@ -415,6 +415,7 @@ def sweep(
     is_flag=True,
     help="A slower run of the first seed that follows every position; never a timed one.",
 )
+@click.option("--no-install", is_flag=True, help="Take this environment's packages as they are.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, run nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--unsafe-no-sandbox", "unsafe", is_flag=True, help="Run it with all your rights.")
@@ -430,6 +431,7 @@ def rerun(
     data: Path,
     processes: int | None,
     instrument: bool,
+    no_install: bool,
     dry_run: bool,
     yes: bool,
     unsafe: bool,
@@ -443,7 +445,9 @@ def rerun(
     if len(submissions) != 1:
         raise click.UsageError(f"rerun takes one submission, here are {len(submissions)}: name its FOLDER")
     request = Request(
-        *(submissions[0], as_of, _numbers(seeds), launcher, ledger_path, data, processes, unsafe, instrument)
+        *(submissions[0], as_of, _numbers(seeds), launcher, ledger_path, data, processes, unsafe),
+        instrument=instrument,
+        install=not no_install,
     )
 
     def agree(page: str) -> bool:

@@ -152,7 +152,7 @@ def _imports(layer: Layer) -> Iterator[tuple[str, ast.stmt, bool]]:
             yield node.module.split(".")[0], node, id(node) in guarded
 
 
-_ALIASES = {
+ALIASES = {
     "fla": ("flash-linear-attention", "fla-core"),
     "flash_attn_interface": ("flash-attn", "flash-attn-3", "flashattention", "flash-attention", "fa3"),
     "flash_attn": ("flash-attn", "flashattention", "flash-attention", "fa3"),
@@ -164,18 +164,19 @@ _ALIASES = {
 
 def declared(package: str, tree: FileTree) -> bool:
     """True when requirements.txt or a README of the folder names the package."""
-    wanted = {_normal(package), *(_normal(alias) for alias in _ALIASES.get(package, ()))}
+    wanted = {normal(package), *(normal(alias) for alias in ALIASES.get(package, ()))}
     for file in tree.matching(".txt", ".md", ".toml", ".sh", ".yml", ".yaml"):
         name = file.name.lower()
         if file.text is None or not name.startswith(
             ("requirements", "readme", "pyproject", "setup", "install")
         ):
             continue
-        words = {_normal(word) for word in re.findall(r"[A-Za-z][A-Za-z0-9_.-]{0,60}", file.text.text)}
+        words = {normal(word) for word in re.findall(r"[A-Za-z][A-Za-z0-9_.-]{0,60}", file.text.text)}
         if wanted & words:
             return True
     return False
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
+    """A package's name in one spelling."""
     return name.lower().replace("_", "-").rstrip(".-")

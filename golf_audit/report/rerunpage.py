@@ -21,12 +21,12 @@ COUNTED = ("T01", "T02", "Q03", "P01", "B04")
 """The rules that the positions of an instrumented run speak to."""
 
 
-def plan_page(plan: Plan, sbatch: str = "") -> str:
+def plan_page(plan: Plan, data: str, sbatch: str = "") -> str:
     """Everything that a person agrees to."""
-    return _page(_plan_lines(plan, sbatch), LINE_CAP)
+    return _page(_plan_lines(plan, data, sbatch), LINE_CAP)
 
 
-def _plan_lines(plan: Plan, sbatch: str) -> Iterator[str]:
+def _plan_lines(plan: Plan, data: str, sbatch: str) -> Iterator[str]:
     seeds = ", ".join(map(str, plan.seeds))
     yield f"{plan.submission.name}   {plan.submission.track.value} track   {plan.report.claim}"
     what = "instrumented run" if plan.instrument else "rerun"
@@ -42,6 +42,7 @@ def _plan_lines(plan: Plan, sbatch: str) -> Iterator[str]:
     origins = ", ".join(f"{n} from {o.value}" for o, n in plan.submission.config.counts.items() if n)
     yield f"configuration: {len(plan.submission.config.settings)} settings ({origins});"
     yield "  given to the run is what differs from the code's defaults, and the seed"
+    yield f"data: {data}, which the run sees as ./data"
     yield f"the line that counts: {plan.tag or 'the last result after quantisation'}"
     yield from (f"careful: {problem}" for problem in plan.problems)
     yield from _package_lines(plan)

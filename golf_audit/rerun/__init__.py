@@ -1,6 +1,7 @@
 """Real runs of a submission: planned, started on this machine or through Slurm, and kept in a ledger.
 
-plan         what would be run: command, seeds, configuration, packages, time       (pure)
+plan         what would be run: command, seeds, configuration, packages, time
+places       places of another machine, found again below the data folder
 environment  the hardware, software and data of a run
 packages     what requirements.txt may ask for; install: its wheels, inside the sandbox
 launch       a stranger's program in the sandbox, followed and ended; seed: one run of a plan

@@ -39,6 +39,7 @@ class Request:
     processes: int | None
     unsafe: bool
     instrument: bool = False
+    install: bool = True  # what requirements.txt names and this environment lacks
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,14 @@ def rerun_submission(
         launcher=request.launcher,
         processes=request.processes,
         instrument=request.instrument,
+        install=request.install,
+        data=request.data,
     )
     if not dry_run:
         refuse_without_sandbox(request.unsafe)
     place = Place(request.ledger, request.data, not request.unsafe)
     script = sbatch_script(plan, place) if plan.launcher == "slurm" else ""
-    if not agree(rerunpage.plan_page(plan, script)):
+    if not agree(rerunpage.plan_page(plan, str(request.data), script)):
         return Result("" if dry_run else "nothing was run\n", 0 if dry_run else OPEN)
     told = Told(
         lambda line: tell(terminal(line)),

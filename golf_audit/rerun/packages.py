@@ -7,11 +7,14 @@ since building a source distribution runs its author's code, inside the sandbox 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
+from importlib.util import find_spec
 
 from golf_audit.filetree import FileTree
+from golf_audit.packages import ALIASES, normal, outside_imports
+from golf_audit.source import Sources
 
 FILE = "requirements.txt"
 LINE_CAP = 300
@@ -29,27 +32,44 @@ class Refused:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The requirements of a submission. `present` are met by this environment, `missing` are not."""
+    """The requirements of a submission. `present` are met by this environment, `missing` are not; `absent`
+    is imported, and neither here nor required."""
 
     present: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     refused: tuple[Refused, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
-def wanted(tree: FileTree) -> Wanted:
-    """The folder's requirements.txt against this environment."""
+def wanted(tree: FileTree, sources: Sources) -> Wanted:
+    """The folder's requirements.txt and imports against this environment."""
     file = tree.get(FILE)
-    if file is None or file.text is None:
-        return Wanted()
+    required = _required(file.text.text) if file is not None and file.text is not None else Wanted()
+    return replace(required, absent=tuple(_absent(sources, (*required.present, *required.missing))))
+
+
+def _absent(sources: Sources, required: Sequence[str]) -> Iterator[str]:
+    """Imports without which the script does not start."""
+    from packaging.requirements import Requirement
+
+    brought = {normal(Requirement(line).name) for line in required}
+    for found in outside_imports(sources):
+        names = {normal(found.package), *(normal(alias) for alias in ALIASES.get(found.package, ()))}
+        if not found.optional and not names & brought and find_spec(found.package) is None:
+            line = f", line {found.where.line}" if found.where.line is not None else ""
+            yield f"{found.package} ({found.where.file}{line})"
+
+
+def _required(text: str) -> Wanted:
     present: list[str] = []
     missing: list[str] = []
     refused: list[Refused] = []
-    for number, text in _lines(file.text.text):
-        why = _refusal(text)
+    for number, line in _lines(text):
+        why = _refusal(line)
         if why or len(present) + len(missing) >= COUNT_CAP:
-            refused.append(Refused(number, text[:LINE_CAP], why or f"more than {COUNT_CAP} requirements"))
-        elif (met := _met(text)) is not None:
-            (present if met else missing).append(text)
+            refused.append(Refused(number, line[:LINE_CAP], why or f"more than {COUNT_CAP} requirements"))
+        elif (met := _met(line)) is not None:
+            (present if met else missing).append(line)
     return Wanted(tuple(present), tuple(missing), tuple(refused))
 
 

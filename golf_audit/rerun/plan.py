@@ -1,4 +1,4 @@
-"""What a rerun would do, before it does anything: commands, configuration, packages, time. Pure.
+"""What a rerun would do, before it does anything: commands, configuration, packages, time. Nothing is run.
 
 The plan is what a person agrees to, and it is the first entry of the ledger.
 """
@@ -6,7 +6,8 @@ The plan is what a person agrees to, and it is the first entry of the ledger.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from golf_audit.errors import AuditError
@@ -14,6 +15,7 @@ from golf_audit.model import Report
 from golf_audit.outcome import fails, is_open, verdict
 from golf_audit.premises import for_record
 from golf_audit.rerun.packages import Wanted, wanted
+from golf_audit.rerun.places import placed
 from golf_audit.reruns import claimed_tag, logged_runs, program_files, program_fingerprint
 from golf_audit.runconfig.effective import Effective, effective
 from golf_audit.submission import Case, Submission
@@ -86,6 +88,8 @@ def plan_rerun(
     launcher: Launcher = "local",
     processes: int | None = None,
     instrument: bool = False,
+    install: bool = True,
+    data: Path = Path("data"),
 ) -> Plan:
     """Raises AuditError for what cannot be run at all: no script, no seed to set, no seeds."""
     submission = case.submission
@@ -96,12 +100,17 @@ def plan_rerun(
         raise AuditError(f"{submission.name}: its script lies outside the folder")
     if len(set(seeds)) != len(seeds) or not 0 < len(seeds) <= SEED_CAP:
         raise AuditError(f"name 1 to {SEED_CAP} different seeds")
-    settings = effective(submission.config, script)
+    settings = placed(effective(submission.config, script), data)
     problems = list(settings.problems)
     if settings.seed_env is None and settings.seed_flag is None:
         problems.append("no setting of the code takes a seed: every run has the same one")
     unread = [file for file in program_files(submission) if file.data is None]
     problems += [f"{f.path} ({f.sort.value}) was not read: the run does not find it" for f in unread[:20]]
+    packages = wanted(submission.tree, submission.sources)
+    if packages.missing and not install:
+        problems.append(f"not installed, as asked: {', '.join(packages.missing)}")
+        packages = replace(packages, missing=())
+    problems += [f"{name} is imported, and is neither here nor required" for name in packages.absent[:20]]
     worlds = {run.world_size.value for run in logged_runs(submission) if run.world_size is not None}
     logged = worlds.pop() if len(worlds) == 1 else None
     count = processes or settings.processes or logged or (WORLD if for_record(case) else 1)
@@ -116,7 +125,7 @@ def plan_rerun(
         settings=settings,
         processes=count,
         torchrun=settings.launched or count > 1,
-        packages=wanted(submission.tree),
+        packages=packages,
         expected_s=expected,
         limit_s=limit,
         launcher=launcher,

@@ -23,6 +23,8 @@ from golf_audit.submission import Case, Submission
 from golf_audit.trainlog import Final, Run, read_log
 
 _PAPERS = re.compile(r"(?:^|/)(?:submission[^/]*\.json|[^/]*\.(?:md|log|out|stdout|png|svg|pdf))$", re.I)
+_DATA = ("./data", "data/")
+"""How places begin that a rerun may find elsewhere in its data folder."""
 _LOG = re.compile(r"[\w-][\w.-]{0,120}(?:/[\w-][\w.-]{0,120}){0,3}")
 
 
@@ -178,7 +180,10 @@ def _same_run(plan: Entry, submission: Submission, program: str) -> bool:
     if plan.body["submission"]["fingerprint"] == submission.head.fingerprint:
         return True
     now = effective(submission.config, plan.body["script"])
-    return dict(now.environ) == dict(plan.body["environ"]) and list(now.argv) == list(plan.body["argv"])
+    then = plan.body["environ"]
+    placeless = {n: v for n, v in then.items() if n not in now.elsewhere and not v.startswith(_DATA)}
+    same = {name: value for name, value in now.environ.items() if not value.startswith(_DATA)} == placeless
+    return same and list(now.argv) == list(plan.body["argv"])
 
 
 def _read(folder: Path, name: str) -> bytes | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from golf_audit.runconfig.literals import same
 from golf_audit.runconfig.model import Command, Knob, Origin, RunConfig, Setting
@@ -40,6 +40,7 @@ class Effective:
     seed_env: str | None
     seed_flag: str | None
     problems: tuple[str, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)  # settings that name places of another machine
 
 
 def effective(config: RunConfig, script: str) -> Effective:
@@ -51,20 +52,22 @@ def effective(config: RunConfig, script: str) -> Effective:
     environ: dict[str, str] = {}
     problems = [f"{n} is set to something that cannot be told" for n in sorted(config.undecided) if n != SEED]
     problems += _by_seed(config)
+    elsewhere: dict[str, str] = {}
     commanded = set(command.settings) if command is not None else set()
     for setting in _given(config, command):
         if setting.name in (seed_env, SEED):
             continue
         value = _placed(setting)
         if value is None:
-            problems.append(f"{setting.name}={setting.value} names a place on another machine")
+            elsewhere[setting.name] = setting.value
         elif setting.default is None or not same(setting.default.value, value):
             environ[setting.name] = value
             if setting.name not in commanded and _in_passing(setting):
                 problems.append(f"{setting.name}={value} is only printed by the log, no command gives it")
     flags = tuple(_flags(command, seed_flag)) if command is not None else ()
     processes = command.processes if command is not None else None
-    return Effective(environ, flags, processes, processes is not None, seed_env, seed_flag, tuple(problems))
+    launched = processes is not None
+    return Effective(environ, flags, processes, launched, seed_env, seed_flag, tuple(problems), elsewhere)
 
 
 def _by_seed(config: RunConfig) -> list[str]:

@@ -6,9 +6,12 @@ is seen where it happens, and that an instrumented run never stands in for a tim
 
 from __future__ import annotations
 
+import struct
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -18,7 +21,10 @@ from golf_audit.load import load_folder
 from golf_audit.model import Kind, Ruling
 from golf_audit.registry import pick
 from golf_audit.submission import Case
-from tests.rerun.test_local import golf_audit
+from tests.mutants.base import Patch
+from tests.mutants.engine import adapt_before_score
+from tests.rerun.small import claim
+from tests.rerun.test_local import ROOT, golf_audit
 from tests.rerun.whole import TOKENS, data, folder
 
 pytestmark = pytest.mark.slow
@@ -120,3 +126,61 @@ def test_a_number_whose_positions_are_not_known_says_nothing(bench: Bench) -> No
     found = bench.positions()
     assert not found["attested"] and "no set of scores that was seen gives" in found["why"]
     assert not bench.ruling(submission, "T01").assessment.findings
+
+
+TINY = Path(__file__).parents[2] / "examples" / "track_non_record_16mb" / "2026-11-21_GolfRefTiny"
+SHORT = (
+    "ITERATIONS=2 EVAL_STRIDE=128 GLOBAL_TTT_EPOCHS=1 GPTQ_CALIBRATION_BATCHES=1 VAL_DOCS=5 TTT_BATCH_SIZE=2 "
+    "PHASED_TTT_PREFIX_DOCS=3 MICRO_BATCHES=2 SEED=42 DATA_PATH=./data"
+)
+VAL = 3_073
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """golf_ref's tiny data, cut to five documents of validation."""
+    at = tmp_path_factory.mktemp("tiny")
+    make = [sys.executable, "-m", "golf_ref", "data", "--preset", "tiny", "--out", str(at)]
+    subprocess.run(make, cwd=ROOT, check=True, capture_output=True)
+    for path in (at / "data").glob("*.bin"):
+        data = bytearray(path.read_bytes())
+        tokens = VAL if "_val_" in path.name else 60_000
+        struct.pack_into("<i", data, 8, tokens)
+        path.write_bytes(data[: 1024 + 2 * tokens])
+    return at / "data"
+
+
+def golf_ref(at: Path, start: str, patch: Patch | None = None) -> Path:
+    """The bundled example, shortened by its README's command; perhaps with a mutation."""
+    files = {path.name: path.read_text() for path in TINY.iterdir() if path.suffix != ".log"}
+    if patch is not None:
+        patch(files)
+    files["README.md"] = f"# tiny\n\n    {SHORT} {start} train_gpt.py\n"
+    files["submission.json"] = claim({42: 4.0})
+    folder = at / "records" / "track_non_record_16mb" / TINY.name
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_golf_ref_over_two_ranks_with_and_without_the_instrument(bench: Bench, shards: Path) -> None:
+    submission = golf_ref(bench.ledger.parent, "torchrun --standalone --nproc_per_node=2")
+    bench.data = shards
+    bench.rerun(submission)
+    done = bench.rerun(submission, "--instrument")
+    scores = [end.body["score"]["bpb"] for end in read_ledger(bench.ledger).of("end")]
+    assert len(set(scores)) == 1, "the recorder changes no digit"
+    found = bench.positions()
+    assert found["attested"] and found["ranks"] == 2 and found["rows"] == found["targets"] == VAL - 1
+    assert counts(found) == {"missing": 0, "repeated": 0, "late": 0}
+    assert "T01 FAIL" not in done.stdout and "scored before a gradient on it" in done.stdout
+
+
+def test_golf_ref_that_learns_before_it_scores_fails(bench: Bench, shards: Path) -> None:
+    submission = golf_ref(bench.ledger.parent, "python", adapt_before_score)
+    bench.data = shards
+    done = bench.rerun(submission, "--instrument")
+    found = bench.positions()
+    assert found["attested"] and found["late"] == {"count": 1024 - found["exempt"], "spans": ANY}, bench.log()
+    assert done.returncode == 1 and "T01 FAIL: at full size 1,0" in done.stdout

@@ -18,6 +18,7 @@ from golf_audit.rerun.local import write_program
 from golf_audit.rerun.packages import wanted
 from golf_audit.rerun.plan import Plan, claimed_seeds, plan_rerun
 from golf_audit.reruns import program_files, program_fingerprint
+from golf_audit.source import Sources
 from golf_audit.submission import Case
 from tests.rerun.small import SEEDS, folder
 
@@ -190,13 +191,16 @@ def requirements(text: str) -> FileTree:
     ],
 )
 def test_lines_that_choose_where_code_comes_from_are_refused(line: str, why: str) -> None:
-    found = wanted(requirements(f"# a comment\n{line}\nnumpy\n"))
+    found = wanted(requirements(f"# a comment\n{line}\nnumpy\n"), Sources({}))
     assert [(refused.line, refused.why) for refused in found.refused] == [(2, why)]
     assert found.present == ("numpy",) and found.missing == ()
 
 
 def test_what_is_here_is_told_from_what_is_missing() -> None:
-    found = wanted(requirements("numpy>=1\nnumpy==0.0.1\nno-such-package-here\nx; sys_platform == 'win32'\n"))
+    found = wanted(
+        requirements("numpy>=1\nnumpy==0.0.1\nno-such-package-here\nx; sys_platform == 'win32'\n"),
+        Sources({}),
+    )
     assert found.present == ("numpy>=1",)
     assert found.missing == ("numpy==0.0.1", "no-such-package-here")
 
@@ -223,3 +227,61 @@ def test_a_header_that_does_not_fit_its_file_counts_nothing(
     shard(tmp_path / "fineweb_val_000000.bin", count, tokens, magic)
     found = environment.fingerprint(tmp_path)
     assert found.val_tokens == 0 and found.shards[0].tokens is None
+
+
+def with_places(at: Path, *settings: str) -> Path:
+    """A folder whose README names places."""
+    names = [setting.partition("=")[0] for setting in settings]
+    script = HEAD + "".join(f"{name} = os.environ.get('{name}', '')\n" for name in names)
+    return rewritten(folder(at), script, f"{' '.join(settings)} SEED=42 python train_gpt.py")
+
+
+def test_places_of_another_machine_are_found_again_in_the_data_folder(tmp_path: Path) -> None:
+    """#1967 names /runpod-volume/...; without its data the run would die at once."""
+    data = tmp_path / "own"
+    (data / "datasets" / "fineweb_x").mkdir(parents=True)
+    (data / "models").mkdir()
+    (data / "models" / "x.model").touch()
+    made = with_places(
+        tmp_path,
+        "DATA_PATH=/runpod-volume/caseops/datasets/fineweb_x",
+        "TOKENIZER_PATH=/runpod-volume/tokenizers/x.model",
+        "OTHER=/runpod-volume/none",
+    )
+    plan = planned(made, data=data)
+    found = {
+        "DATA_PATH": "./data/datasets/fineweb_x",
+        "TOKENIZER_PATH": "./data/models/x.model",
+        "SEED": "42",
+    }
+    assert plan.environ(42) == found
+    told = "\n".join(plan.problems)
+    assert "TOKENIZER_PATH=/runpod-volume/tokenizers/x.model is not there; ./data/models/x.model is" in told
+    assert (
+        f"OTHER=/runpod-volume/none names a place on another machine, and {data} holds none like it" in told
+    )
+
+
+def test_data_that_are_not_there_are_told_before_a_run_dies_of_it(tmp_path: Path) -> None:
+    data = tmp_path / "own"
+    (data / "datasets" / "here").mkdir(parents=True)
+    made = with_places(tmp_path, "DATA_PATH=./data/datasets/here", "VAL=./data/datasets/gone")
+    plan = planned(made, data=data)
+    assert [p for p in plan.problems if "data" in p] == [f"VAL=./data/datasets/gone is not in {data}"]
+
+
+def test_what_is_imported_and_neither_here_nor_required_is_told(tmp_path: Path) -> None:
+    made = folder(tmp_path, requirements="golf-test-package==1.0\nflash-attn-3\n")
+    script = made / "train_gpt.py"
+    extra = "import golf_test_package\nimport golf_absent\nfrom flash_attn_interface import x\n"
+    guarded = "try:\n    import golf_optional\nexcept ImportError:\n    pass\n"
+    script.write_text(extra + guarded + script.read_text())
+    plan = planned(made)
+    told = [problem for problem in plan.problems if "imported" in problem]
+    assert told == ["golf_absent (train_gpt.py, line 2) is imported, and is neither here nor required"]
+    assert plan.packages.missing == ("golf-test-package==1.0", "flash-attn-3")
+
+
+def test_an_environment_of_the_reviewers_own_is_taken_as_it_is(tmp_path: Path) -> None:
+    plan = planned(folder(tmp_path, requirements="golf-test-package==1.0\n"), install=False)
+    assert plan.packages.missing == () and "not installed, as asked: golf-test-package==1.0" in plan.problems
