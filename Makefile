@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/track_non_record_16mb/2026-11-21_GolfRefTiny
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: sandbox demo test check lint types test-slow test-corpus test-slurm test-all rules example bench clean
+.PHONY: sandbox demo test check lint types test-slow test-corpus test-slurm test-all effect rules example bench clean
 
 ## demo: core install (no torch), audit the bundled examples, print the reports
 demo: $(VENV)/.core
@@ -44,6 +44,20 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+BASE ?= main
+PRS ?=
+CHANGED := out/effect
+## effect: what the working tree moves on a clone against BASE: make effect CLONE=DIR [BASE=main] [PRS=1-200]
+effect: $(VENV)/.core
+	@test -n "$(CLONE)" || { echo "CLONE=DIR is missing: a clone of the challenge with pull-request heads"; exit 2; }
+	@rm -rf $(CHANGED)/tree && git worktree prune && git worktree add -q --detach $(CHANGED)/tree $(BASE)
+	@cd $(CHANGED)/tree && $(abspath $(BIN))/python -m golf_audit sweep $(abspath $(CLONE)) $(if $(PRS),--prs $(PRS)) \
+	  --output $(abspath $(CHANGED))/$$(git rev-parse HEAD).jsonl > /dev/null || test $$? = 4
+	@$(BIN)/python -m golf_audit sweep $(CLONE) $(if $(PRS),--prs $(PRS)) --fresh \
+	  --output $(CHANGED)/working-tree.jsonl > /dev/null || test $$? = 4
+	@$(BIN)/golf-audit effect $(CHANGED)/$$(git -C $(CHANGED)/tree rev-parse HEAD).jsonl $(CHANGED)/working-tree.jsonl
+	@git worktree remove --force $(CHANGED)/tree
 
 ## rules: write rules/README.md from the rules themselves
 rules: $(VENV)/.core

@@ -390,6 +390,17 @@ def sweep(
 
 
 @cli.command()
+@click.argument("before", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("after", type=click.Path(path_type=Path, dir_okay=False))
+def effect(before: Path, after: Path) -> None:
+    """What an edit to the tool moves: two sweeps of one clone, BEFORE and AFTER (.jsonl), held together."""
+    from golf_audit.sweep import effect as sweeps
+
+    found = sweeps.effect(sweeps.read_sweep(before), sweeps.read_sweep(after))
+    _write(sweeps.page(found), None)
+
+
+@cli.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @_with(_source_options)
 @click.option("--seeds", metavar="N,N,...", help="Default: the claimed seeds.")
