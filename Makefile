@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/track_non_record_16mb/2026-11-21_GolfRefTiny
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: sandbox demo test check lint types test-slow test-corpus test-slurm test-all effect rules example bench clean
+.PHONY: sandbox demo test check lint types test-slow test-corpus test-slurm test-browser test-all effect rules example bench clean
 
 ## demo: core install (no torch), audit the bundled examples, print the reports
 demo: $(VENV)/.core
@@ -14,10 +14,10 @@ demo: $(VENV)/.core
 
 ## test: lint, types, and the test suite without the slow and corpus parts
 test: $(VENV)/.dev sandbox lint types
-	$(BIN)/python -m pytest -m "not slow and not corpus and not gpu and not slurm"
+	$(BIN)/python -m pytest -m "not slow and not corpus and not gpu and not slurm and not browser"
 
 test-slow: $(VENV)/.dev sandbox
-	$(BIN)/python -m pytest -m "slow and not corpus and not gpu and not slurm"
+	$(BIN)/python -m pytest -m "slow and not corpus and not gpu and not slurm and not browser"
 
 ## test-corpus: needs GOLF_AUDIT_CLONE=/path/to/a/clone/of/openai/parameter-golf
 test-corpus: $(VENV)/.dev
@@ -28,8 +28,20 @@ test-slurm: $(VENV)/.dev
 	@command -v slurmctld >/dev/null && command -v munged >/dev/null || apt-get install -y --no-install-recommends slurm-wlm munge
 	$(BIN)/python -m pytest -m slurm tests/rerun/test_slurm.py
 
+## test-browser: on Debian or Ubuntu (root where Chromium is missing); axe-core comes from npm and is kept in .cache
+AXE := .cache/browser/node_modules/axe-core/axe.min.js
+test-browser: $(VENV)/.core $(AXE)
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
+	$(PIP) install $(PIP_OPTIONS) -c constraints.txt pytest hypothesis selenium
+	GOLF_AUDIT_AXE=$(AXE) $(BIN)/python -m pytest -m browser tests/browser
+
+$(AXE):
+	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends npm; }
+	npm install --silent --no-audit --no-fund --no-save --prefix .cache/browser axe-core@4.10.3
+
 test-all: $(VENV)/.dev sandbox lint types
-	$(BIN)/python -m pytest -m "not gpu and not slurm"
+	$(BIN)/python -m pytest -m "not gpu and not slurm and not browser"
 
 ## sandbox: what `trace` runs submissions in; installed on Debian and Ubuntu when root, else asked for
 sandbox:
