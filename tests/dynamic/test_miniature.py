@@ -148,6 +148,8 @@ def test_a_shortened_stream_tells_its_number_of_documents(tmp_path: Path) -> Non
     tokens = shard(data / "datasets/plain/fineweb_val_000000.bin")
     assert len(tokens) == 3073
     assert job.environ["VAL_DOCS"] == str(sum(t == BOS for t in tokens)) != "22"
+    small = prepare(load_folder(folder), tmp_path / "small", PLACES, shape=Shape(targets=1536, documents=8))
+    assert small.job.environ["VAL_DOCS"] == "8"
 
 
 @pytest.mark.parametrize(

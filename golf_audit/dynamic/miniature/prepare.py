@@ -99,7 +99,7 @@ def prepare(
         vocab=shape.vocab,
         seconds=SECONDS,
         argv=settings.argv,
-        environ=settings.environ,
+        environ={**settings.environ, **documents(settings.environ, made.tokens)},
         overrides=settings.overrides,
         ranked=settings.ranked,
     )
