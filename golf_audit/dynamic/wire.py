@@ -12,6 +12,7 @@ import binascii
 import json
 import math
 import os
+import threading
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -46,21 +47,27 @@ class Sender:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._n = 0
+        self._lock = threading.RLock()
         self._clock = time.monotonic  # the submission meets another clock
         self._start = self._clock()
         self._write: Callable[[int, memoryview], int] = os.write  # the submission may replace os.write
 
     def send(self, message: Message) -> None:
-        """Write one message. Raises OSError when our process has closed its end."""
+        """Write one message. Raises OSError when our process has closed its end.
+
+        Threads of the submission print and read too, and so do finalizers in the middle of this call."""
         raw: dict[str, Any] = {"kind": message.kind}
         for spec in fields(message):
             value = getattr(message, spec.name)
             raw[spec.name] = pack(value) if spec.name in _PACKED else value
-        raw["n"], raw["t"] = self._n, round(self._clock() - self._start, 3)
-        self._n += 1
-        line = memoryview(json.dumps(raw).encode("ascii") + b"\n")
-        while line:
-            line = line[self._write(self._descriptor, line) :]
+        raw["n"] = -1
+        with self._lock:
+            while raw["n"] != self._n:
+                raw["n"], raw["t"] = self._n, round(self._clock() - self._start, 3)
+                line = memoryview(json.dumps(raw).encode("ascii") + b"\n")
+            self._n += 1
+            while line:
+                line = line[self._write(self._descriptor, line) :]
 
 
 class Receiver:

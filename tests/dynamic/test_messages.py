@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,3 +169,45 @@ def test_a_job_survives_its_json() -> None:
     for text in ("{", "[]", "{}", '{"script": 1, "nothing": 2}'):
         with pytest.raises(BadJob):
             Job.from_json(text)
+
+
+def test_threads_that_send_at_once_keep_the_numbers_in_order(tmp_path: Path) -> None:
+    """#1958 reads its shards in a thread: its messages were taken for forged ones."""
+    path = tmp_path / "messages"
+    with path.open("wb") as file:
+        sender = wire.Sender(file.fileno())
+        sender.send(SENT[0])
+        write = sender._write
+
+        def slowly(descriptor: int, line: memoryview) -> int:
+            time.sleep(0)  # lets another thread go on between a number and its line
+            return write(descriptor, line)
+
+        sender._write = slowly
+        say = [threading.Thread(target=lambda: [sender.send(SENT[1]) for _ in range(200)]) for _ in range(4)]
+        for thread in say:
+            thread.start()
+        for thread in say:
+            thread.join()
+    receiver = wire.Receiver()
+    assert len(receiver.feed(path.read_bytes())) == 801
+    receiver.finish()
+
+
+def test_a_message_from_within_a_message_comes_before_it(tmp_path: Path) -> None:
+    """A finalizer of the submission may run at any time, and what it does is told too."""
+    path = tmp_path / "messages"
+    with path.open("wb") as file:
+        sender = wire.Sender(file.fileno())
+        sender.send(SENT[0])
+        clock = sender._clock
+
+        def interrupted() -> float:
+            sender._clock = clock
+            sender.send(m.Phase(name="inner"))
+            return clock()
+
+        sender._clock = interrupted
+        sender.send(m.Phase(name="outer"))
+    found = wire.Receiver().feed(path.read_bytes())
+    assert [one.name for one in found if isinstance(one, m.Phase)] == ["inner", "outer"]

@@ -138,6 +138,18 @@ def test_a_variation_keeps_every_path_and_changes_only_its_data(tmp_path: Path) 
     assert (control, data) == (made.job, made.data)
 
 
+def test_metadata_of_a_tokenizer_is_no_tokenizer(tmp_path: Path) -> None:
+    """#1240 looks for an .npz beside the model, and reads the .model where the setting names it."""
+    text = (
+        "import os\n"
+        'a = os.environ.get("TOKENIZER_META_PATH", "")\n'
+        'b = os.environ.get("TOKENIZER_PATH", "./x.model")\n'
+    )
+    made = prepare(load_folder(submission(tmp_path / "2026-04-01_X", text)), tmp_path / "mini", PLACES)
+    assert made.job.environ.get("TOKENIZER_META_PATH", "") == ""
+    assert made.job.environ["TOKENIZER_PATH"].endswith("miniature.model")
+
+
 def test_a_shortened_stream_tells_its_number_of_documents(tmp_path: Path) -> None:
     """golf_ref refuses a validation stream that holds another number of documents than VAL_DOCS."""
     folder = submission(tmp_path / "2026-04-01_X", 'import os\nn = int(os.environ.get("VAL_DOCS", "40"))\n')
