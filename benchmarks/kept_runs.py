@@ -3,7 +3,7 @@
 A run is known by its job, by the bytes of its two folders, and by how often the trace has asked for it: a
 probe that asks for a run made on another day gets that one, and a control run is never the baseline's copy.
 Each file tells which recorder and miniature made it; a run of another recorder is used all the same and
-counted in `older`, since making all of them again takes hours. `again` makes a run anew.
+counted in `older`, since making all of them again takes hours, unless it failed. `again` makes a run anew.
 """
 
 from __future__ import annotations
@@ -56,8 +56,10 @@ class KeptRuns:
         key = _key(job, hosts)
         time = self._times[key] = self._times.get(key, 0) + 1  # the control run is the baseline once more
         path = self.folder / f"{key}-{time}.gz"
-        if path.exists() and not self.again:
-            result, by = _read(path, job)
+        kept = _read(path, job) if path.exists() and not self.again else None
+        failed = kept is not None and kept[0].ending is not Ending.OK and kept[1] != self.engine
+        if kept is not None and not (failed and self.make):
+            result, by = kept
             self.older += by != self.engine
         elif not self.make:
             raise NotKept(job.perturbation.name if job.perturbation else "baseline")

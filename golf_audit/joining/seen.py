@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from golf_audit.joining.settle import HOOK_FREE
 from golf_audit.model import Evidence, Kind, Where
 from golf_audit.observation import Observation, Outcome, Result, Spans, Word
 from golf_audit.static.leaks import leaks, training_on_validation
@@ -58,8 +59,13 @@ def by_outcomes(
         outcomes = observation.about(rule)
     violations = tuple(Violation(o.says, evidence_of(case, o)) for o in outcomes if o.word is Word.VIOLATION)
     notes = tuple(e for o in outcomes if o.word is Word.NOTE for e in evidence_of(case, o)[:1])
-    void = tuple(f"{o.probe}: {o.says}" for o in outcomes if o.word is Word.VOID)
     clean = [o for o in outcomes if o.word is Word.CLEAN]
+    asked = any(not o.probe.startswith(HOOK_FREE) for o in clean)
+    void = tuple(
+        f"{o.probe}: {o.says}"
+        for o in outcomes
+        if o.word is Word.VOID and not (asked and o.probe.startswith(HOOK_FREE))  # settle.py asks for it
+    )
     says = "; ".join(dict.fromkeys(o.says for o in clean)) if clean and not violations and not void else ""
     return Seen(violations, says, notes, void)
 

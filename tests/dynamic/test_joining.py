@@ -157,6 +157,16 @@ def test_m01_passes_only_with_a_check_without_hooks() -> None:
     assert full.verdict is Verdict.PASS and "none of 48" in full.reason
 
 
+def test_a_part_that_could_not_be_checked_without_hooks_is_no_doubt_where_another_could() -> None:
+    """A schedule that depends on the length of validation voids the half, not the part before it."""
+    honest = submission(HONEST)
+    half = replace(PREFIX, word=Word.VOID, says="the first half: a schedule may depend on the length")
+    both = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, half, PREFIX))("M01")
+    assert both.verdict is Verdict.PASS
+    alone = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, half))("M01")
+    assert alone.verdict is Verdict.UNDETERMINED and "a schedule may depend" in alone.reason
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
