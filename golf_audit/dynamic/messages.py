@@ -80,6 +80,10 @@ class Step(Message):
     names: tuple[str, ...]
 
 
+LOOSE = "loose tensors"
+"""How the name of a step begins that changed nothing of any module."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change(Message):
     """Parameters or buffers whose fingerprint changed since the last event, without a step."""

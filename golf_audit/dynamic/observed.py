@@ -14,7 +14,18 @@ from statistics import fmean
 from golf_audit.dynamic.attest import Attestation, attest
 from golf_audit.dynamic.contract import RunResult
 from golf_audit.dynamic.ledger import Ledger
-from golf_audit.dynamic.messages import Change, Gradient, Message, Print, Read, Score, Site, Start, Step
+from golf_audit.dynamic.messages import (
+    LOOSE,
+    Change,
+    Gradient,
+    Message,
+    Print,
+    Read,
+    Score,
+    Site,
+    Start,
+    Step,
+)
 from golf_audit.model import Where
 from golf_audit.observation import Curve, Result, Spans
 from golf_audit.timeline import Adapt, Call, Event, Gap, Origin, Region, Report, Stream, Timeline
@@ -231,7 +242,8 @@ class _Builder:
         else:
             region = Region(Stream.OTHER, spans=())
         self._pending = set()
-        scratch = bool(positions) and self._into == "scratch"
+        loose = bool(names) and all(name.startswith(LOOSE) for name in names)
+        scratch = bool(positions) and (loose or self._into == "scratch")
         # Where the loss is computed says more than the line of the step, which all of training shares.
         where = self._where(self._site if positions and self._site[1] else site)
         adapt = Adapt(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from golf_audit.dynamic.messages import Sink
+from golf_audit.dynamic.messages import Gradient, Sink, Step
 from golf_audit.dynamic.observed import Truth, observe
 from golf_audit.observation import Result
 from golf_audit.timeline import Adapt, Report, Score, Stream, Timeline
@@ -215,6 +215,17 @@ def test_unpacked_text_belongs_to_the_script() -> None:
     timeline, _ = seen(story)
     score = next(e for e in timeline.events if isinstance(e, Score))
     assert (score.where.file, score.where.layer, score.where.line) == ("train_gpt.py", 1, 77)
+
+
+def test_a_step_that_changes_no_module_is_scratch_wherever_the_gradient_went() -> None:
+    """#1240: the backward pass of its SLOT reaches the output head too, and only the offset is stepped."""
+    story = Story()
+    event = story.score(range(1, 65), 30)
+    story.add(Gradient(event=event, rows=((0, 64),), into="parameters"))
+    story.add(Step(optimizer="AdamW", site=("train_gpt.py", 32), names=("loose tensors [(1, 1, 64)]",)))
+    story.report([story.score(range(1, 65))])
+    timeline, _ = seen(story)
+    assert next(e for e in timeline.events if isinstance(e, Adapt)).scratch
 
 
 def test_scratch_is_told_from_parameters() -> None:

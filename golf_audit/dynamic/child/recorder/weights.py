@@ -12,7 +12,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from golf_audit.dynamic.child.context import Context, bounded, replace
 from golf_audit.dynamic.child.shims.compiling import Compiled
-from golf_audit.dynamic.messages import Change, Phase, Step
+from golf_audit.dynamic.messages import LOOSE, Change, Phase, Step
 
 _GRAPH = 50_000
 """Nodes of a graph that are looked at."""
@@ -129,4 +129,4 @@ class Weights:
 def _loose(optimizer: Any) -> str:
     """A name for tensors that belong to no module, such as the offsets that SLOT trains."""
     shapes = [tuple(p.shape) for group in optimizer.param_groups for p in group["params"][:3]]
-    return f"loose tensors {shapes[:3]}"
+    return f"{LOOSE} {shapes[:3]}"
