@@ -10,6 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Word
+from golf_audit.dynamic.job import Perturbation
 from golf_audit.dynamic.messages import Message, Read, Score, Sink, Write, expand
 from golf_audit.dynamic.observed import spans
 from golf_audit.dynamic.probes import FULL, QUICK
@@ -26,6 +27,7 @@ from golf_audit.dynamic.probes.stream import Cuts
 from golf_audit.dynamic.probes.swap import Swap
 from golf_audit.dynamic.probes.training import TrainingData
 from golf_audit.dynamic.probes.whole import Whole
+from golf_audit.observation import Spans
 from tests.dynamic.fake import Story
 
 Rows = Callable[[int, int], bool]
@@ -94,6 +96,36 @@ def test_order(run: RunResult, moved: Collection[int], word: Word) -> None:
     outcome = only(Order().compare(run, [changed(run, reacts(moved))]))
     assert outcome.word is word
     assert outcome.line is not None
+
+
+def bare(run: RunResult, moved: Collection[int] = (), *, exchanged: Spans = ()) -> RunResult:
+    """The run of a mixer: losses without distributions, other ones at `moved`; and what was exchanged."""
+
+    def other(score: Score) -> Score:
+        losses = [x + (p in moved) for x, p in zip(score.losses, expand(score.positions), strict=True)]
+        return replace(score, losses=losses, fingerprints=[0.0] * len(losses))
+
+    job = replace(run.job, perturbation=Perturbation("order", exchanged)) if exchanged else run.job
+    told = tuple(other(m) if isinstance(m, Score) else m for m in run.messages)
+    return replace(run, job=job, messages=told)
+
+
+@pytest.mark.parametrize(
+    ("moved", "word"),
+    [
+        (range(25, 65), Word.CLEAN),  # the loss of an exchanged target is another one, whatever the model
+        ([24, *range(25, 65)], Word.VIOLATION),
+    ],
+)
+def test_where_only_losses_are_seen_an_exchanged_target_is_not_compared(
+    moved: Collection[int], word: Word
+) -> None:
+    """#779 and every honest mixer: no distribution is in sight, so the row at the cut says nothing."""
+    exchanged = ((25, 65),)
+    outcome = only(Order().compare(bare(IN_ORDER), [bare(IN_ORDER, moved, exchanged=exchanged)]))
+    assert outcome.word is word
+    first, *_ = Cuts().compare(bare(IN_ORDER), [bare(IN_ORDER, range(6, 65), exchanged=((6, 65),))] * 3)
+    assert first.word is Word.CLEAN
 
 
 def test_a_line_that_is_counted_after_the_changed_tokens_is_void() -> None:

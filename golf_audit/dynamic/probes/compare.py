@@ -29,6 +29,13 @@ class Pair:
 
     before: Ledger
     after: Ledger
+    exchanged: tuple[tuple[int, int], ...] = ()  # spans of positions whose own token is another one
+
+    def comparable(self, event: int, row: int, position: int) -> bool:
+        """False for a row of which only the loss was seen, and whose target itself was exchanged."""
+        if self.before.scores[event].fingerprints[row] or self.after.scores[event].fingerprints[row]:
+            return True
+        return not any(first <= position < end for first, end in self.exchanged)
 
     def differs(self, event: int, row: int) -> bool:
         """True when the distribution of a row changed; its loss, where no whole distribution was seen."""
@@ -61,7 +68,8 @@ def pair(baseline: RunResult, other: RunResult) -> Pair | str:
     for a, b in zip(before, after, strict=True):
         if (a.site, len(a.losses), a.scorer) != (b.site, len(b.losses), b.scorer):
             return f"score {a.event} was another one in the extra run"
-    return Pair(Ledger(baseline.messages), Ledger(other.messages))
+    exchanged = other.job.perturbation.spans if other.job.perturbation is not None else ()
+    return Pair(Ledger(baseline.messages), Ledger(other.messages), exchanged)
 
 
 def chosen(line: Line, wanted: Callable[[int, int, int], bool]) -> Iterator[tuple[int, int, int]]:

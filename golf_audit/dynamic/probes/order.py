@@ -89,7 +89,7 @@ class Order:
 
     def _line(self, line: Line, cut: Cut, runs: Pair, *, last: bool) -> Outcome:
         before = _before(line, cut, last=last)
-        kept = runs.changed(before)
+        kept = runs.changed(row for row in before if runs.comparable(*row))
         after = runs.changed(chosen(line, lambda e, r, p: p in cut.positions and p != cut.first))
         figures = (
             ("rows compared", float(kept.compared)),

@@ -42,7 +42,7 @@ class Cuts:
         return outcomes
 
     def _line(self, line: Line, name: str, at: int, runs: Pair) -> Outcome:
-        kept = runs.changed(chosen(line, lambda e, r, p: p <= at))
+        kept = runs.changed(chosen(line, lambda e, r, p: p <= at and runs.comparable(e, r, p)))
         after = runs.changed(chosen(line, lambda e, r, p: p > at))
         figures = (
             ("cut", float(at)),
