@@ -43,7 +43,7 @@ _LEAD = (
         r"|\bstart(?:s|ed|ing)?\s+(?:\w+ly\s+)?from\b"
         r"|\bon\s+top\s+of\b|\bstack(?:s|ed|ing)?\s+(?:up)?on\b|\bextend(?:s|ing)\b"
         r"|\bchang\w+\s+(?:vs\.?|versus|from|since|over|relative\s+to|against)(?!\w)"
-        r"|\bbyte-identical\s+to\b|\bparent\b",
+        r"|\bbyte-identical\s+to\b|\bparent\b|\btakes\s+(?=\[?(?:PR|#))",
     ),
     (Word.STACK, r"\binherit(?:s|ed|ing)?\b[^.|]{0,30}?\bfrom\b|\binherit(?:s|ing)\b|\blineage\b"),
     (

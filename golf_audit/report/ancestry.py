@@ -29,13 +29,15 @@ _STATE = {
     State.SHARED: "both",
     State.UNKNOWN: "not told",
 }
-_OPEN_TOO = "open too"
+_MERELY_OPEN = {State.NEW: "open here", State.INHERITED: "open too"}
+"""For a rule that is undetermined and found nothing."""
 _MEANS = {
     "new": "the parent does not break it",
     "inherited": "the parent does the same",
     "both": "the parent has it too, by other code or by runs of its own",
     "not told": "undetermined for the parent",
-    _OPEN_TOO: "undetermined for both, for the same reason",
+    "open here": "undetermined here, and not for the parent",
+    "open too": "undetermined for both, for the same reason",
 }
 """The words in the order in which they are printed."""
 
@@ -72,8 +74,9 @@ def of_finding(report: Report, ruling: Ruling, finding: Finding | None) -> Kinsh
 
 def state(kin: Kinship) -> str:
     """The word for what the parent has to do with a finding, or with a rule that is merely open."""
-    merely_open = kin.state is State.INHERITED and kin.index is None
-    return _OPEN_TOO if merely_open else _STATE[kin.state]
+    if kin.index is None and kin.state in _MERELY_OPEN:
+        return _MERELY_OPEN[kin.state]
+    return _STATE[kin.state]
 
 
 def told_of_ruling(report: Report, ruling: Ruling) -> list[str]:
