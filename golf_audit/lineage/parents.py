@@ -12,7 +12,8 @@ from pathlib import Path
 
 from golf_audit.errors import AuditError, CloneError, NoSuchSubmission
 from golf_audit.gitclone import Clone
-from golf_audit.lineage.code import nearest
+from golf_audit.lineage.code import match, nearest
+from golf_audit.lineage.compare import name_of
 from golf_audit.lineage.model import Mention, Name, Named
 from golf_audit.lineage.words import listed
 from golf_audit.load import load_folder, load_on_main, load_pull_request
@@ -25,6 +26,9 @@ CANDIDATES_CAP = 10
 NEAR = 0.25
 """Part of the code in common from which a submission that is merely named is taken for the parent. #1493
 has 72 % of #1394, its base; two that share only the challenge's baseline have under 10 %."""
+CLOSE, SAME = 0.75, 0.9
+"""Where the parent by words has less than the first, another that is named and has more than the second is
+it."""
 
 
 @dataclass(frozen=True)
@@ -58,27 +62,48 @@ def given(argument: str, clone: Clone | None, child: Submission) -> Found:
 
 
 def found(named: Named, clone: Clone, child: Submission) -> Found:
-    """The parent that the texts name; several of one word are told apart by their code."""
-    candidates = named.candidates or named.others
-    read_ones: list[tuple[Mention, Submission]] = []
+    """The parent that the texts name; several of one word are told apart by their code.
+
+    Another that is merely named takes its place where the child has that one's code and not this one's:
+    "takes #1394 and #1364" stands in a README whose script is #1416's, byte for byte."""
+    spoken = _read_all(named.candidates, clone, child)
+    if named.candidates and not spoken.read:
+        return Found(None, why="; ".join(spoken.problems))
+    by_words = _by_words(child, spoken) if named.candidates else Found(None, why=_no_name(named))
+    share = match(child, by_words.submission).share if by_words.submission is not None else 0.0
+    undecided = named.candidates and by_words.submission is None
+    if undecided or share >= CLOSE or not named.others:
+        return by_words
+    silent = _read_all(named.others, clone, child)
+    ranked = nearest(child, [submission for _, submission in silent.read])
+    enough = SAME if by_words.submission is not None else NEAR
+    if not ranked or ranked[0][0] < enough:
+        return by_words
+    return _by_code_alone(silent, ranked, by_words, share)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Names that were looked up: the submissions behind them, and what could not be read."""
+
+    read: tuple[tuple[Mention, Submission], ...]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def _read_all(mentions: Sequence[Mention], clone: Clone, child: Submission) -> _Read:
+    loaded: list[tuple[Mention, Submission]] = []
     problems: list[str] = []
     notes: list[str] = []
-    for mention in candidates[:CANDIDATES_CAP]:
+    for mention in mentions[:CANDIDATES_CAP]:
         try:
             folder, told = _nearest_folder(child, read(mention.name, clone), mention.name)
         except AuditError as error:
             problems.append(f"{mention.name} is named ({_at(mention)}) and cannot be read: {error}")
             continue
         notes += told
-        read_ones.append((mention, folder))
-    if not named.candidates:
-        return _by_code_alone(child, read_ones, named)
-    if not read_ones:
-        return Found(None, why="; ".join(problems))
-    if len(named.candidates) == 1:
-        mention, submission = read_ones[0]
-        return Found(submission, _how(mention), mention.where, notes=(*notes, *problems))
-    return _by_code(child, read_ones, (*notes, *problems))
+        loaded.append((mention, folder))
+    return _Read(tuple(loaded), tuple(problems), tuple(notes))
 
 
 def read(name: Name, clone: Clone) -> tuple[Submission, ...]:
@@ -121,36 +146,36 @@ def _nearest_folder(
     )
 
 
-def _by_code(
-    child: Submission, read_ones: Sequence[tuple[Mention, Submission]], notes: tuple[str, ...]
-) -> Found:
-    """Several names in one breath: the parent is the one whose code the child has."""
-    ranked = nearest(child, [submission for _, submission in read_ones])
+def _by_words(child: Submission, spoken: _Read) -> Found:
+    """One name is the answer; of several in one breath the one whose code the child has."""
+    notes = (*spoken.notes, *spoken.problems)
+    mention, submission = spoken.read[0]
+    if len(spoken.read) == 1:
+        return Found(submission, _how(mention), mention.where, notes=notes)
+    ranked = nearest(child, [submission for _, submission in spoken.read])
     share, best = ranked[0]
-    names = listed([f"{mention.name} ({_at(mention)})" for mention, _ in read_ones])
-    if not share or (len(ranked) > 1 and ranked[1][0] == share):
-        return Found(
-            None, why=f"{names} are named alike, and their code does not tell which: give one with --parent"
-        )
-    mention = next(m for m, submission in read_ones if submission is best)
+    names = listed([f"{mention.name} ({_at(mention)})" for mention, _ in spoken.read])
+    if not share or ranked[1][0] == share:
+        why = f"{names} are named alike, and their code does not tell which: give one with --parent"
+        return Found(None, why=why)
+    mention = next(m for m, submission in spoken.read if submission is best)
     shares = {id(submission): told for told, submission in ranked}
-    others = listed([f"{m.name} {shares[id(s)]:.0%}" for m, s in read_ones if s is not best])
-    told = (
-        f"{names} are named alike; the code is nearest to {mention.name} ({share:.0%} the same; {others})",
-    )
-    return Found(best, _how(mention), mention.where, notes=(*told, *notes) if others else notes)
+    others = listed([f"{m.name} {shares[id(s)]:.0%}" for m, s in spoken.read if s is not best])
+    told = f"{names} are named alike; the code is nearest to {mention.name} ({share:.0%} the same; {others})"
+    return Found(best, _how(mention), mention.where, notes=(told, *notes))
 
 
-def _by_code_alone(child: Submission, read_ones: Sequence[tuple[Mention, Submission]], named: Named) -> Found:
-    """No text calls any of them the base: one that is named and whose code the child has is the parent."""
-    ranked = nearest(child, [submission for _, submission in read_ones])
-    if not ranked or ranked[0][0] < NEAR:
-        return Found(None, why=_no_name(named))
+def _by_code_alone(
+    silent: _Read, ranked: Sequence[tuple[float, Submission]], by_words: Found, said: float
+) -> Found:
+    """The nearest of those that no text calls the base."""
     share, best = ranked[0]
-    mention = next(m for m, submission in read_ones if submission is best)
-    told = (
-        f"no text calls it the base; of {len(read_ones)} submissions that are named its code is the nearest"
-    )
+    mention = next(m for m, submission in silent.read if submission is best)
+    if by_words.submission is None:
+        told = f"no text calls it the base; of {len(silent.read)} that are named its code is the nearest"
+    else:
+        name = name_of(by_words.submission.head)
+        told = f"{by_words.how} speaks of {name}, whose code is further away ({said:.0%} the same)"
     return Found(best, f"named here, and {share:.0%} of the code is the same", mention.where, notes=(told,))
 
 

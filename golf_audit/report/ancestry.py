@@ -177,7 +177,7 @@ def settings(found: Sequence[Difference], cap: int | None) -> str:
         return "none differs"
     shown = found[: cap or len(found)]
     groups = [
-        ("", [f"{d.name} {_short(d.theirs)} -> {_short(d.ours)}" for d in shown if _both(d)]),
+        ("", [f"{d.name} {_step(d.theirs or '', d.ours or '')}" for d in shown if _both(d)]),
         ("only here ", [f"{d.name}={_short(d.ours)}" for d in shown if d.theirs is None]),
         ("only there ", [f"{d.name}={_short(d.theirs)}" for d in shown if d.ours is None]),
     ]
@@ -188,6 +188,16 @@ def settings(found: Sequence[Difference], cap: int | None) -> str:
 
 def _both(found: Difference) -> bool:
     return found.ours is not None and found.theirs is not None
+
+
+def _step(old: str, new: str) -> str:
+    """old -> new; of long lists what is added and taken out."""
+    before, after = ([item.strip() for item in value.split(",")] for value in (old, new))
+    if max(len(old), len(new)) <= VALUE_CAP or min(len(before), len(after)) < 2:
+        return f"{_short(old)} -> {_short(new)}"
+    changes = [f"+{item}" for item in after if item not in before]
+    changes += [f"-{item}" for item in before if item not in after]
+    return _short(" ".join(changes)) if changes else "in another order"
 
 
 def _short(value: str | None) -> str:
@@ -216,6 +226,11 @@ def as_data(report: Report, where: Any) -> dict[str, Any] | None:
     return {
         "compared": _comparison(found.comparison, where) if found.comparison is not None else None,
         "why_not": found.why,
+        "title": title(report),
+        "lines": [
+            {"label": line.label, "says": line.says, **where(line.where)}
+            for line in told(report, verbose=True)
+        ],
         "notes": list(found.notes),
         "line": [{"pr": name.pr, "folder": name.folder} for name in found.line],
         "origins": [

@@ -188,6 +188,20 @@ def test_of_several_names_the_nearest_by_code_is_taken_and_said(clone: Repo) -> 
     )
 
 
+def test_one_whose_code_this_is_takes_the_place_of_one_that_is_called_the_base(clone: Repo) -> None:
+    """The shape of #1423: "takes #1394 and #1364" above a script that is #1416's."""
+    clone.branch("b25")
+    told = README + "\nTakes PR #16.\n\nCredits: PR #10, PR #20.\n"
+    clone.commit(files_of(ILLEGAL, "2026-04-21_Borrowed", readme=told), day="2026-04-22")
+    clone.pull_request(25)
+    clone.git("checkout", "-q", "main")
+    _, lineage = audited(clone, 25)
+    assert lineage.comparison is not None
+    assert lineage.comparison.parent.head.pr == 10
+    assert lineage.comparison.parent.how == "named here, and 100% of the code is the same"
+    assert '"takes" speaks of #16, whose code is further away' in lineage.notes[0]
+
+
 def test_several_names_that_the_code_does_not_tell_apart_are_listed(clone: Repo) -> None:
     repo = clone
     repo.branch("b24")

@@ -3,7 +3,8 @@
 build      elements, escaped          shell     the document, its policy, style and script
 head       the verdict                lanes     the predicted timeline      steps      the observed one
 plots      scores and bytes           miniature losses and probes           rulings    law and evidence
-code       the lines that are cited   document  a JSON report read back     body       all of it in order
+code       the lines that are cited   document  a JSON report read back     parent     what is inherited
+body       all of it in order
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from golf_audit.report.page.build import Element, h
 from golf_audit.report.page.code import Cited, Code, Place, code_of, listing
 from golf_audit.report.page.figures import plotted, timelines
 from golf_audit.report.page.head import head
+from golf_audit.report.page.parent import parent
 from golf_audit.report.page.rulings import judged, ordered, section, state
 
 Object = Mapping[str, Any]
@@ -28,6 +29,7 @@ def report_part(report: Object, prefix: str, level: int) -> Element:
         list(timelines(report, code)),
         list(plotted(report, code)),
         section(report, code) if report["rulings"] else None,
+        parent(report, code),
         listing(report, code, _marks(report, code)),
         _configuration(report, code),
         _again(report),
