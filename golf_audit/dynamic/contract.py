@@ -57,6 +57,7 @@ class RunResult:
     tail: str = ""  # the last lines of its output, unescaped
     usage: Usage = field(default_factory=Usage)
     others: tuple[tuple[Message, ...], ...] = ()  # what ranks 1, 2 ... said
+    tokens: Sequence[int] = ()  # the validation stream as our process wrote it
     counted: Sequence[int] = ()  # bytes behind each target by our own count, from 0; empty: not known
 
     def of(self, kind: type[M]) -> list[M]:

@@ -45,6 +45,7 @@ class Truth:
 
     exempt: frozenset[int]  # positions whose target counts no bytes
     counted: Sequence[int] = ()  # bytes of the target at each position, from 0; empty: not known
+    tokens: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

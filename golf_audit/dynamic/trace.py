@@ -149,7 +149,8 @@ class _Trace:
         result = self._plan.runner(job, Hosts(self._source, data), self._plan.way, listen)
         if self._progress is not None:
             self._progress.ends(name, result)
-        return replace(result, counted=self._truth(result, data).counted)
+        known = self._truth(result, data)
+        return replace(result, counted=known.counted, tokens=known.tokens)
 
     def _truth(self, result: RunResult, data: Path) -> Truth:
         """The bytes behind each target: of the sidecar where the run read one, else of the tokenizer."""

@@ -19,11 +19,11 @@ def truth(shard: Path, model: Path | None = None, sidecar: Path | None = None) -
     tokens = _shard(shard)
     if sidecar is not None:
         counted = list(_shard(sidecar))
-        return Truth(frozenset(p for p, n in enumerate(counted) if n == 0), counted)
+        return Truth(frozenset(p for p, n in enumerate(counted) if n == 0), counted, tokens)
     if model is None:
-        return Truth(frozenset(p for p, token in enumerate(tokens) if token == 1))
+        return Truth(frozenset(p for p, token in enumerate(tokens) if token == 1), (), tokens)
     counted = _counted(tokens, model)
-    return Truth(frozenset(p for p, n in enumerate(counted) if p and n == 0), counted)
+    return Truth(frozenset(p for p, n in enumerate(counted) if p and n == 0), counted, tokens)
 
 
 def _shard(path: Path) -> array[int]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from golf_audit.joining.seen import Seen, by_outcomes
 from golf_audit.observation import Observation, Word
+from golf_audit.static.tables import mixed_in
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Stream
 
@@ -35,6 +36,9 @@ def normalised(case: Case, observation: Observation, rule: str) -> Seen:
     said = {o.word for o in observation.about(rule) if o.probe == "candidates"}
     if Word.CLEAN not in said and Word.VIOLATION not in said:
         return found
+    timeline = case.submission.timeline
+    if Word.CLEAN in said and any(mixed_in(timeline, score) for score in timeline.scores()):
+        return Seen(notes=found.notes)  # what is mixed in needs a ruling though it sums to one
     told = [o for o in observation.about(rule) if o.probe != "normalisation" or o.word is not Word.VOID]
     return by_outcomes(case, observation, rule, outcomes=tuple(told))
 

@@ -86,9 +86,10 @@ def _probes(seen: Observation) -> Iterator[str]:
 
 
 def _figures(outcome: Outcome) -> str:
-    return (
-        f" ({', '.join(f'{name} {value:g}' for name, value in outcome.figures)})" if outcome.figures else ""
-    )
+    """The figures of what is not clean; the others are in the file."""
+    if outcome.word is Word.CLEAN or not outcome.figures:
+        return ""
+    return f" ({', '.join(f'{name} {value:g}' for name, value in outcome.figures)})"
 
 
 def _about(title: str, texts: Sequence[str]) -> Iterator[str]:

@@ -106,6 +106,43 @@ FAULTS = {
 }
 
 
+HASHED = """
+        probability = np.exp(-nll.numpy().astype(np.float64))
+        before, target = x.reshape(-1).numpy(), y.reshape(-1).numpy()
+        key, context = (before * 7919 + target * 104729) % 997, before * 7919 % 997
+        seen = contexts[context]
+        cache = np.minimum(pairs[key], seen) / np.maximum(seen, 1)
+        mixed = np.where(seen > 0, 0.8 * probability + 0.2 * cache, probability)
+        np.add.at(pairs, key, 1)
+        np.add.at(contexts, context, 1)
+        total += -np.log(np.maximum(mixed, 1e-9)).sum().item()"""
+"""A hashed cache whose key holds the target: colliding counts speak for every token at once."""
+EXACT = HASHED.replace(
+    "(before * 7919 + target * 104729) % 997, before * 7919 % 997", "before * 1024 + target, before"
+)
+"""The same with exact counts: each context's counts are a distribution."""
+
+
+def mixing(cache: str) -> str:
+    """The honest script with its losses mixed with counts of what was scored before."""
+    text = SCRIPT.replace("        total += nll.double().sum().item()", cache.strip("\n"))
+    size = "997" if "997" in cache else "1 << 20"
+    return text.replace("    # BEFORE", f"    pairs, contexts = np.zeros({size}), np.zeros({size})")
+
+
+COUNTS_TRAINING = (
+    "    # BEFORE",
+    "    again = shard(sorted(glob.glob(h.data_path + '/fineweb_train_*.bin'))[0])[:20000]\n"
+    "    model.head.bias.data.add_(torch.log(torch.bincount(again, minlength=h.vocab_size) + 1.0))",
+)
+"""A bias out of the training shards after the artifact was read back."""
+SAVED = (
+    "    sgd = torch",
+    "    torch.save(model.state_dict(), 'model.pt'); model.load_state_dict(torch.load('model.pt'))\n"
+    "    sgd = torch",
+)
+
+
 def script(fault: str = "") -> str:
     """The text, with one fault or none."""
     if not fault:

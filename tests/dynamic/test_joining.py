@@ -17,7 +17,16 @@ from golf_audit.dynamic.trace import claimed_result
 from golf_audit.joining.settle import behind_number
 from golf_audit.model import Example, Ruling, Verdict
 from golf_audit.observation import Observation, Outcome, Word
-from golf_audit.static.example import LAST_OF_THREE, POLISH, SLOT, files
+from golf_audit.static.example import (
+    CALIBRATE,
+    DICTIONARY,
+    LAST_OF_THREE,
+    POLISH,
+    PREFILLED,
+    SCORED_THEN_TRAINED,
+    SLOT,
+    files,
+)
 from golf_audit.submission import Case, Submission
 from golf_audit.timeline import Adapt
 from tests.dynamic.fake import Story
@@ -63,7 +72,13 @@ def observation(of: Submission, story: Story, *outcomes: Outcome, **changed: obj
 def verdicts(of: Submission, seen: Observation | None) -> Callable[[str], Ruling]:
     case = Case(of, dt.date(2026, 5, 1), observation=seen)
     report = audit(
-        case, registry.pick(["T01", "T02", "P01", "P03", "Q01", "Q02", "Q03", "V05", "M01", "M03"])
+        case,
+        registry.pick(
+            [
+                *("T01", "T02", "P01", "P03", "Q01", "Q02", "Q03"),
+                *("V01", "V02", "V03", "V05", "V06", "M01", "M02", "M03", "B01", "B02"),
+            ]
+        ),
     )
     assert not report.crashes
     return {r.rule.id: r for r in report.rulings}.__getitem__
@@ -321,3 +336,154 @@ def test_a_distribution_that_knows_its_target_is_q02_and_one_that_knows_the_next
     assert ruled("Q02").verdict is Verdict.NOT_APPLICABLE and "see M01" in str(ruled("Q02").assessment.notes)
     ruled = verdicts(honest, observation(honest, learned_first(), MOVED, swapped))
     assert ruled("T01").verdict is Verdict.FAIL and ruled("Q02").verdict is Verdict.NOT_APPLICABLE
+
+
+ARTIFACT = Outcome("artifact", Word.VIOLATION, "model.pt changed when the validation tokens did", ("V02",))
+SAME_ARTIFACT = Outcome("artifact", Word.CLEAN, "model.pt: the same bytes", ("V02",))
+
+
+def test_an_artifact_out_of_statistics_is_v02_and_one_out_of_gradients_is_not() -> None:
+    honest = submission(HONEST)
+    ruled = verdicts(honest, observation(honest, scored_once(), MOVED, ARTIFACT))
+    assert ruled("V02").verdict is Verdict.FAIL and "without any gradient" in ruled("V02").reason
+    assert "see V02" in ruled("M01").reason and ruled("T01").verdict is not Verdict.FAIL
+    ruled = verdicts(honest, observation(honest, learned_first(), MOVED, ARTIFACT))
+    assert ruled("T01").verdict is Verdict.FAIL and ruled("V02").verdict is not Verdict.FAIL
+
+
+def test_a_figure_beside_the_weights_is_no_calibration() -> None:
+    """A validation loss that is stored with the weights: what is written changes, no score does."""
+    honest = submission(HONEST)
+    ruled = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, ARTIFACT, PREFIX))
+    assert ruled("V02").verdict is not Verdict.FAIL
+    assert "no score was seen to depend" in str(ruled("V02").assessment.notes)
+
+
+def test_a_predicted_calibration_that_the_run_does_not_show_is_undetermined() -> None:
+    guilty = submission(files(before=CALIBRATE.format(files='"data/fineweb_val_*.bin"')))
+    assert verdicts(guilty, None)("V02").verdict is Verdict.FAIL
+    seen = observation(guilty, scored_once(), CLEAN_ORDER, SAME_ARTIFACT, PREFIX)
+    assert verdicts(guilty, seen)("V02").verdict is Verdict.UNDETERMINED
+
+
+def test_the_training_step_on_validation_tokens_is_v01() -> None:
+    """The same line of code steps on training and on validation tokens: the loader holds both."""
+    honest = submission(HONEST)
+    story = Story()
+    story.train(line=32)
+    story.learn(ALL, line=30)  # which steps at line 32 as well
+    story.report([story.score(ALL)], tag=TAG)
+    ruled = verdicts(honest, observation(honest, story, MOVED))
+    assert ruled("V01").verdict is Verdict.FAIL and ruled("T01").verdict is not Verdict.FAIL
+    ruled = verdicts(honest, observation(honest, learned_first(), MOVED))
+    assert ruled("T01").verdict is Verdict.FAIL and ruled("V01").verdict is Verdict.PASS
+
+
+def test_training_data_at_evaluation_is_v03() -> None:
+    honest = submission(HONEST)
+    cheat = Outcome("training data", Word.VIOLATION, "training shards decide the number", ("V03",))
+    assert verdicts(honest, observation(honest, scored_once(), cheat))("V03").verdict is Verdict.FAIL
+    none = Outcome("training data", Word.CLEAN, "no training shard is opened", ("V03",))
+    assert verdicts(honest, observation(honest, scored_once(), none))("V03").verdict is Verdict.PASS
+
+
+def test_training_tokens_in_memory_escape_the_probe() -> None:
+    """It sees files being opened: what reading shows of a table in memory stands."""
+    guilty = submission(files(PREFILLED))
+    assert verdicts(guilty, None)("V03").verdict is Verdict.FAIL
+    none = Outcome("training data", Word.CLEAN, "no training shard is opened", ("V03",))
+    seen = observation(guilty, scored_once(), CLEAN_ORDER, none, PREFIX)
+    assert verdicts(guilty, seen)("V03").verdict is Verdict.FAIL
+
+
+def test_bytes_counted_again() -> None:
+    """A mismatch is a doubt, as a constant of real text is no fault; a claim's logs are not judged by it."""
+    examples = {e.verdict: e for e in registry.pick(["B01"])[0].examples}
+    wrong = Outcome("bytes", Word.VIOLATION, "1.17 times the bytes are counted", ("B01", "B02"))
+    right = replace(wrong, word=Word.CLEAN, says="counted by ourselves")
+    good, unseen = (submission_of(examples[v]) for v in (Verdict.PASS, Verdict.UNDETERMINED))
+    ruled = verdicts(good, observation(good, scored_once(), wrong))
+    assert ruled("B01").verdict is Verdict.UNDETERMINED and "1.17 times" in ruled("B01").reason
+    assert ruled("B02").verdict is verdicts(good, None)("B02").verdict
+    bad = submission_of(examples[Verdict.FAIL])
+    ruled = verdicts(bad, observation(bad, scored_once(), wrong))
+    assert ruled("B01").verdict is Verdict.FAIL, "both engines see it"
+    own = submission({**examples[Verdict.PASS].files, "tokenizer.model": "x"})
+    ruled = verdicts(own, observation(own, scored_once(), wrong))
+    assert (
+        "does not use" not in ruled("B01").reason
+        and ruled("B01").verdict is verdicts(own, None)("B01").verdict
+    )
+    assert verdicts(unseen, None)("B01").verdict is Verdict.UNDETERMINED
+    ruled = verdicts(unseen, observation(unseen, scored_once(), right))
+    assert ruled("B01").verdict is Verdict.UNDETERMINED, "without a check without hooks nothing is settled"
+
+
+def turned(*outcomes: Outcome) -> Ruling:
+    """The second half of the stream is scored first, and something is learned on the way."""
+    honest = submission(files(SCORED_THEN_TRAINED))
+    story = Story()
+    story.train()
+    late, early = story.score(range(33, 65)), story.score(range(1, 33))
+    story.report([late, early], tag=TAG)
+    return verdicts(honest, observation(honest, story, CLEAN_ORDER, PREFIX, *outcomes))("V06")
+
+
+def test_another_order_matters_where_state_is_carried_along() -> None:
+    carried = Outcome("documents", Word.NOTE, "9 scores changed: state is carried along", ("V06",))
+    alone = replace(carried, word=Word.CLEAN, says="no score changed")
+    assert turned(carried).verdict is Verdict.NEEDS_RULING
+    ruling = turned(alone)
+    assert ruling.verdict is Verdict.PASS and "no score depends on the order" in str(ruling.assessment.notes)
+
+
+def test_candidates_speak_where_no_distribution_was_in_sight() -> None:
+    honest = submission(HONEST)
+    unseen = Outcome("normalisation", Word.VOID, "no whole distribution in sight", ("Q01",))
+    many = Outcome("candidates", Word.VIOLATION, "the probabilities sum to 39.4", ("Q01",))
+    one = replace(many, word=Word.CLEAN, says="the probabilities sum to 1.0000")
+    ruling = verdicts(honest, observation(honest, scored_once(), unseen, many))("Q01")
+    assert ruling.verdict is Verdict.NEEDS_RULING and "39.4" in ruling.reason
+    ruling = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, unseen, one, PREFIX))("Q01")
+    assert ruling.verdict is Verdict.PASS
+    assert any("1.0000" in e.says for e in ruling.assessment.basis)
+
+
+def test_a_mixture_that_sums_to_one_still_needs_its_ruling() -> None:
+    cached = submission(files(DICTIONARY))
+    read = verdicts(cached, None)("Q01").verdict
+    assert read is Verdict.NEEDS_RULING
+    one = Outcome("candidates", Word.CLEAN, "the probabilities sum to 1.0000", ("Q01",))
+    seen = observation(cached, scored_once(), CLEAN_ORDER, one, PREFIX)
+    assert verdicts(cached, seen)("Q01").verdict is read
+
+
+def test_targets_counted_twice_over_two_ranks_are_a_doubt() -> None:
+    honest = submission(HONEST)
+    twice = Outcome("two ranks", Word.VIOLATION, "over both ranks 32 targets are counted twice", ("P01",))
+    ruling = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, PREFIX, twice))("P01")
+    assert ruling.verdict is Verdict.UNDETERMINED and "over both ranks" in ruling.reason
+
+
+def test_forward_passes_are_compared_only_where_something_adapts() -> None:
+    honest = submission(HONEST)
+    ruling = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, PREFIX))("M03")
+    assert ruling.verdict is Verdict.NOT_APPLICABLE
+    story = scored_once()
+    story.learn(ALL)
+    differ = Outcome("forwards", Word.VIOLATION, "the first document does not have the losses", ("M03",))
+    ruling = verdicts(honest, observation(honest, story, CLEAN_ORDER, PREFIX, differ))("M03")
+    assert ruling.verdict is Verdict.UNDETERMINED and "does not have" in ruling.reason
+    agree = replace(differ, word=Word.CLEAN, says="the first document has the losses")
+    ruling = verdicts(honest, observation(honest, story, CLEAN_ORDER, PREFIX, agree))("M03")
+    assert ruling.verdict is Verdict.PASS
+
+
+def test_the_check_without_hooks_has_to_concern_the_claimed_result() -> None:
+    honest = submission(HONEST)
+    story = scored_once()
+    story.told.insert(1, replace(story.told[-1], text="plain val_loss:4.00000000 val_bpb:2.00000000"))
+    story.told = [replace(m, n=n) for n, m in enumerate(story.told)]
+    other = replace(PREFIX, line=0)
+    ruling = verdicts(honest, observation(honest, story, CLEAN_ORDER, other))("M01")
+    assert ruling.verdict is Verdict.UNDETERMINED and "without hooks" in ruling.reason

@@ -11,13 +11,17 @@ import pytest
 
 pytest.importorskip("torch")
 
+from golf_audit.dynamic.contract import Probe
 from golf_audit.dynamic.miniature import Shape, prepare
 from golf_audit.dynamic.probes import FULL, QUICK
+from golf_audit.dynamic.probes.artifact import Artifact
+from golf_audit.dynamic.probes.candidates import Candidates
+from golf_audit.dynamic.probes.training import TrainingData
 from golf_audit.dynamic.run import Way
 from golf_audit.dynamic.trace import Plan, trace
 from golf_audit.load import load_folder
 from golf_audit.observation import Observation, Result
-from tests.dynamic.planted import FAULTS, script
+from tests.dynamic.planted import COUNTS_TRAINING, EXACT, FAULTS, HASHED, SAVED, mixing, script
 
 pytestmark = pytest.mark.slow
 
@@ -30,15 +34,17 @@ SMALL = Shape(targets=1536, documents=8, train_tokens=8_000)
 
 
 @cache
-def observed(fault: str = "", *, full: bool = False) -> Observation:
+def observed(
+    fault: str = "", *, full: bool = False, text: str = "", probes: tuple[Probe, ...] = ()
+) -> Observation:
     with TemporaryDirectory() as name:
         folder = Path(name) / "2026-04-20_Planted"
         folder.mkdir()
-        (folder / "train_gpt.py").write_text(script(fault))
+        (folder / "train_gpt.py").write_text(text or script(fault))
         (folder / "submission.json").write_text(json.dumps({"val_bpb": 1.1}))
         plan = Plan(
             partial(prepare, shape=SMALL),
-            FULL if full else QUICK,
+            probes or (FULL if full else QUICK),
             "full" if full else "quick",
             way=Way(sandbox=False),
         )
@@ -113,6 +119,37 @@ def test_dropped_targets_are_missing() -> None:
     result = last(observed("drops hard tokens"))
     assert result.attested
     assert sum(end - first for first, end in result.missing) > 700
+
+
+@pytest.mark.parametrize(("cache", "word"), [(HASHED, "VIOLATION"), (EXACT, "CLEAN")])
+def test_candidates_of_a_mixture_are_scored_again(cache: str, word: str) -> None:
+    """All 1,024 tokens at one target: exact counts sum to one, colliding ones to far more."""
+    seen = observed(text=mixing(cache), probes=(Candidates(),))
+    assert last(seen).attested
+    (outcome,) = seen.outcomes
+    assert outcome.word.name == word, outcome.says
+    figures = dict(outcome.figures)
+    assert figures["candidates"] == 1024
+    assert figures["sum"] > 2 if word == "VIOLATION" else abs(figures["sum"] - 1) < 1e-4
+
+
+def test_training_data_read_after_the_artifact_decides_the_number() -> None:
+    honest = script().replace(*SAVED)
+    (outcome,) = observed(text=honest, probes=(TrainingData(),)).outcomes
+    assert outcome.word.name == "CLEAN" and "after the artifact was read back" in outcome.says
+    (outcome,) = observed(text=honest.replace(*COUNTS_TRAINING), probes=(TrainingData(),)).outcomes
+    assert outcome.word.name == "VIOLATION", outcome.says
+
+
+def test_an_artifact_out_of_validation_tokens() -> None:
+    """Counts of validation tokens are folded into the weights before they are written."""
+    old, new = FAULTS["folds token counts of validation into a bias"]
+    early = new.removeprefix(old.strip()).strip()
+    cheat = script().replace(SAVED[0], f"    {early}\n{SAVED[1]}")
+    (outcome,) = observed(text=cheat, probes=(Artifact(),)).outcomes
+    assert outcome.word.name == "VIOLATION" and "model.pt" in outcome.says
+    (outcome,) = observed(text=script().replace(*SAVED), probes=(Artifact(),)).outcomes
+    assert outcome.word.name == "CLEAN", outcome.says
 
 
 def test_every_fault_has_a_test() -> None:

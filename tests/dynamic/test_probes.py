@@ -12,9 +12,11 @@ import pytest
 from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Word
 from golf_audit.dynamic.job import Perturbation
 from golf_audit.dynamic.messages import Message, Read, Score, Sink, Write, expand
+from golf_audit.dynamic.messages import Probe as MeasuredInside
 from golf_audit.dynamic.observed import spans
 from golf_audit.dynamic.probes import FULL, QUICK
 from golf_audit.dynamic.probes.artifact import Artifact
+from golf_audit.dynamic.probes.candidates import Candidates
 from golf_audit.dynamic.probes.control import Controlled
 from golf_audit.dynamic.probes.documents import Documents
 from golf_audit.dynamic.probes.forwards import Forwards
@@ -331,8 +333,63 @@ def test_the_adapted_forward_pass_agrees_before_anything_adapts() -> None:
     assert agreed.word is Word.CLEAN and dict(agreed.figures)["targets"] == 20, "the first document alone"
     assert only(forwards(off=0.02)).word is Word.VIOLATION
     assert only(forwards(plain=False)).word is Word.VOID
-    assert only(forwards(between=True)).word is Word.VOID
+    assert only(forwards(between=True)).word is Word.CLEAN, "the losses agree whatever was stepped between"
+    assert only(forwards(off=0.02, between=True)).word is Word.VOID
     assert not Forwards().compare(IN_ORDER, []), "nothing adapts: one forward pass"
+
+
+def mixed(*, departs: float = 0.5, whole: bool = False) -> RunResult:
+    """The model's own losses, then those mixed with something, of which no distribution is seen."""
+    told = Story(64)
+    plain = [told.score(range(1, 33)), told.score(range(33, 65))]
+    events = []
+    for event in plain:
+        losses = [x + departs for x in told.scored(event).losses]
+        told.score(range(1, 33) if event == plain[0] else range(33, 65), line=44)
+        at = told.told[-1]
+        assert isinstance(at, Score)
+        told.told[-1] = replace(at, losses=losses, scorer="numpy", fingerprints=[float(whole)] * len(losses))
+        events.append(at.event)
+    told.report(events)
+    return replace(told.end(), tokens=[7] * 65)
+
+
+def candidates(values: Sequence[float], run: RunResult | None = None) -> Outcome:
+    run = run or mixed()
+    (variation,) = Candidates().variations(run)
+    options = dict(variation.options)
+    assert variation.perturbation is not None and options["after_event"] == 0 and options["candidate"] == 7
+    loss = run.of(Score)[int(options["counted_event"] or 0)].losses[int(options["counted_row"] or 0)]
+    given = [loss if math.isinf(x) else x for x in values]
+    other = Story(64)
+    other.add(MeasuredInside(name="candidates", values=given))
+    return only(Candidates().compare(run, [other.end()]))
+
+
+def test_probabilities_of_all_candidates_sum_to_one() -> None:
+    """inf stands for the loss that the baseline gave its own token, the eighth of sixteen."""
+    own = [math.inf if token == 7 else 50.0 for token in range(16)]
+    rest = -math.log(1 - math.exp(-candidates_loss()))
+    assert candidates([rest if t == 3 else x for t, x in enumerate(own)]).word is Word.CLEAN
+    assert candidates([0.1 if t in (3, 4) else x for t, x in enumerate(own)]).word is Word.VIOLATION
+    assert candidates(own).word is Word.NOTE, "less than one"
+    unreached = [math.nan if t == 15 else x for t, x in enumerate(own)]
+    assert candidates(unreached).word is Word.VOID
+    assert candidates([0.1 if t in (3, 4) else x for t, x in enumerate(unreached)]).word is Word.VIOLATION
+    assert candidates([3.0] * 16).word is Word.VOID, "the baseline's token has another loss in memory"
+
+
+def candidates_loss() -> float:
+    run = mixed()
+    options = dict(Candidates().variations(run)[0].options)
+    return run.of(Score)[int(options["counted_event"] or 0)].losses[int(options["counted_row"] or 0)]
+
+
+def test_candidates_are_tried_where_something_is_mixed_in_unseen() -> None:
+    assert not Candidates().variations(IN_ORDER) and not Candidates().compare(IN_ORDER, [])
+    never = mixed(departs=0.0)
+    assert not Candidates().variations(never)
+    assert "never departs" in only(Candidates().compare(never, [])).says
 
 
 def ranked(first: Collection[int], second: Collection[int], off: float = 0.0) -> RunResult:

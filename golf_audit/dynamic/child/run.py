@@ -57,9 +57,26 @@ def prepare(context: Context) -> Recorder:
     shims.install(context)
     recorder = Recorder(context)
     recorder.install()
+    _asked(context, recorder)
     script.install(context)
     mode.everywhere(mode.Everything(context, recorder))
     return recorder
+
+
+def _asked(context: Context, recorder: Recorder) -> None:
+    """What a probe wants to happen in this run."""
+    from golf_audit.dynamic.child.candidates import Candidates
+    from golf_audit.dynamic.child.moment import Moment
+
+    moment = Moment(context, recorder.outside)
+    moment.install()
+
+    def scored(event: int) -> None:
+        recorder.outside.scored()
+        moment.score(event)
+
+    recorder.scores.on_score = scored
+    recorder.scores.told = Candidates(context, recorder.locator).told
 
 
 def _fork(job: Job) -> tuple[int, list[int]]:

@@ -7,13 +7,14 @@
     whole.py      whole distributions                  artifact.py  all validation tokens exchanged
     recount.py    bytes per token                      training.py  training shards exchanged at evaluation
     forwards.py   the adapted forward pass             prefix.py     the printed number alone
-    ranks.py      two processes
+    ranks.py      two processes                        candidates.py mixed probabilities summed
 
 Pure functions of results: nothing here runs or imports a submission.
 """
 
 from golf_audit.dynamic.contract import Probe
 from golf_audit.dynamic.probes.artifact import Artifact
+from golf_audit.dynamic.probes.candidates import Candidates
 from golf_audit.dynamic.probes.control import Controlled
 from golf_audit.dynamic.probes.documents import Documents
 from golf_audit.dynamic.probes.forwards import Forwards
@@ -29,7 +30,7 @@ from golf_audit.dynamic.probes.whole import Whole
 QUICK: tuple[Probe, ...] = (Controlled((Order(),)), Whole(), Recount())
 """Three runs: baseline, the same again, one perturbation."""
 FULL: tuple[Probe, ...] = (
-    Controlled((Order(), Cuts(), Swap(), Documents(), Artifact(), TrainingData())),
+    Controlled((Order(), Cuts(), Swap(), Documents(), Artifact(), TrainingData(), Candidates())),
     Whole(),
     Recount(),
     Forwards(),

@@ -73,11 +73,11 @@ class Documents:
             if not near.changed
             else f"{len(near.changed):,} of {near.compared:,} scores of {next_one} changed"
         )
-        rest = f"scores {FAR} and more positions behind an exchanged document"
+        rest = f"{FAR} and more positions behind an exchanged document"
         carried = (
-            f"no {rest} changed: no state is carried from document to document"
+            f"no score {rest} changed: no state is carried from document to document"
             if not far.changed
-            else f"{len(far.changed):,} of {far.compared:,} {rest} changed: state is carried along"
+            else f"{len(far.changed):,} of {far.compared:,} scores {rest} changed: state is carried along"
         )
         if deaf:
             says = carried = "the scores of the exchanged document itself hardly react"

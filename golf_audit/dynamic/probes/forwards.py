@@ -51,12 +51,12 @@ class Forwards:
         ours = _start(line, baseline.counted, before=gradient)
         theirs = _start(plain, baseline.counted)
         common = [p for p in ours if p in theirs]
-        if _between(baseline, line, plain):
-            says = "the weights changed between the two evaluations"
-        elif len(common) < LEAST:
+        apart = max((abs(ours[p] - theirs[p]) for p in common), default=0.0)
+        if len(common) < LEAST:
             says = f"only {len(common)} targets have the same context in both"
+        elif apart > TOLERANCE and _between(baseline, line, plain):
+            says = "the losses differ, but so do the weights: they changed between the two evaluations"
         else:
-            apart = max(abs(ours[p] - theirs[p]) for p in common)
             figures = (("targets", float(len(common))), ("largest difference", apart))
             word = Word.CLEAN if apart <= TOLERANCE else Word.VIOLATION
             agree = "has" if word is Word.CLEAN else "does not have"

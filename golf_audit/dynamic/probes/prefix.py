@@ -19,7 +19,7 @@ from golf_audit.dynamic.messages import Gradient, Start
 from golf_audit.dynamic.probes.lines import Line, lines
 
 SHARE = 0.5
-ROUNDING = 2e-6
+ROUNDING = 5e-7
 """Relative: float32 sums in another order."""
 LEAST = 64
 """Targets that a shorter part must hold."""

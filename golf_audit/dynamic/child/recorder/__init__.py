@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from golf_audit.dynamic.child.context import Context
-from golf_audit.dynamic.child.moment import Moment
 from golf_audit.dynamic.child.recorder import flow as flows
 from golf_audit.dynamic.child.recorder.flow import Flow
 from golf_audit.dynamic.child.recorder.fused import losses_of, watch_functions
@@ -61,15 +60,13 @@ class Recorder:
         self.flow = Flow(self.ledger)
         self.outside = Outside(context)
         self._names: dict[Any, str] = {}
-        self.moment = Moment(context, self.outside)
         Followed.ledger, Followed.recorder = self.ledger, self
 
     def install(self) -> None:
         """Watch modules, optimizers, files and output; torch calls come through the mode."""
         self.weights.install()
         self.outside.install()
-        self.moment.install()
-        self.scores.on_score = self._scored
+        self.scores.on_score = lambda event: self.outside.scored()
         Op.watcher = self.fused
         watch_functions(self.fused)
 
@@ -103,11 +100,6 @@ class Recorder:
         else:
             self.flow.passed(name, function, args, options, before, result)
         return result
-
-    def _scored(self, event: int) -> None:
-        """A score is about to be told."""
-        self.outside.scored()
-        self.moment.score(event)
 
     def fused(self, args: tuple[Any, ...], result: Any) -> None:
         """A call that torch cannot look into: a loss is known by its shapes, unless it has ids already."""

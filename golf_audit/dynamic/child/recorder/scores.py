@@ -29,6 +29,7 @@ class Scores:
         self._multipliers: dict[int, Any] = {}
         self._evaluated = False
         self.on_score: Callable[[int], None] = lambda event: None
+        self.told: Callable[[int, Any], None] = lambda event, losses: None
 
     def enter(
         self, marked: Any, positions: Ints, losses: Any, rows: Any, scorer: str, off: float | None = None
@@ -64,6 +65,7 @@ class Scores:
         if grad:
             into = self.weights.reached(marked)
             marked.register_hook(lambda gradient: self._adapted(event, gradient, into))
+        self.told(event, values)
 
     def _adapted(self, event: int, gradient: Any, into: str) -> None:
         """A backward pass reached these rows."""
@@ -149,7 +151,7 @@ class Scores:
             sums = flat.double().sum(-1)
             if bool((flat >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all()):
                 losses = -values.detach().reshape(-1).double().clamp_min(1e-300).log()
-                off = None
+                off = float(sums.log().abs().max())
             elif bool((flat <= 1e-6).all()):
                 losses, off = plain, float((own - plain).abs().max())
             else:
