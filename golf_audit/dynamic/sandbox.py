@@ -304,14 +304,14 @@ _CUDA = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools")
 NVLink fabric and MIG), /dev/infiniband (other machines)."""
 
 
-def cuda_nodes() -> tuple[str, ...]:
+def cuda_nodes(place: Path = Path("/dev")) -> tuple[str, ...]:
     """The device files that a CUDA program opens, where there are any."""
-    return tuple(sorted(str(path) for pattern in _CUDA for path in Path("/dev").glob(pattern)))
+    return tuple(sorted(str(path) for pattern in _CUDA for path in place.glob(pattern)))
 
 
-def cuda_devices() -> tuple[str, ...]:
+def cuda_devices(place: Path = Path("/dev")) -> tuple[str, ...]:
     """The same. Raises SandboxUnavailable when there are none."""
-    found = cuda_nodes()
+    found = cuda_nodes(place)
     if not found:
         raise SandboxUnavailable("--device cuda: no /dev/nvidia* here; --device cpu needs none")
     return found

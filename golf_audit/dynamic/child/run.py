@@ -36,7 +36,7 @@ def run(job: Job) -> int:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(job.threads)
     recorder = prepare(context)
-    end = executed(context)
+    end = _missing(job) or executed(context)
     recorder.outside.finish()
     _join(others, good=end.status == 0)
     context.send(end)
@@ -61,6 +61,15 @@ def prepare(context: Context) -> Recorder:
     script.install(context)
     mode.everywhere(mode.Everything(context, recorder))
     return recorder
+
+
+def _missing(job: Job) -> End | None:
+    """Why a run on a GPU cannot begin."""
+    import torch
+
+    if job.device == "cpu" or torch.cuda.is_available():
+        return None
+    return End(how="exception", status=1, detail="--device cuda: torch finds no GPU in the sandbox")
 
 
 def _asked(context: Context, recorder: Recorder) -> None:

@@ -204,7 +204,7 @@ def as_ids(value: Any, before: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(as_ids(v, before) for v in value) if type(value) in (list, tuple) else value
     if isinstance(value, dict):
-        return {key: as_ids(v, before) for key, v in value.items() if key != "dtype"}
+        return {key: as_ids(v, before) for key, v in value.items() if key not in ("dtype", "device")}
     return value
 
 

@@ -81,11 +81,12 @@ class Scores:
         if width not in self._multipliers:
             generator = np.random.default_rng(width)
             self._multipliers[width] = torch.from_numpy(generator.integers(1, 1 << 62, width) | 1)
+        multipliers = self._multipliers[width].to(rows.device)
         parts = [
-            (chunk.view(torch.int32).long() * self._multipliers[width]).sum(-1)
+            (chunk.view(torch.int32).long() * multipliers).sum(-1)
             for chunk in rows.split(max(1, 2_000_000 // width))
         ]
-        return (torch.cat(parts).numpy() & _MASK).astype(np.float64)
+        return (torch.cat(parts).cpu().numpy() & _MASK).astype(np.float64)
 
     # -- the ways of scoring
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import sys
 from importlib.machinery import ModuleSpec
@@ -133,24 +134,35 @@ FLASH2 = {
     "flash_attn_qkvpacked_func": packed,
     "flash_attn_varlen_qkvpacked_func": packed_varied,
 }
+_PACKAGES = ("flash_attn", "flash_attn_interface", "hopper")
 FLASH3 = {**FLASH2, "flash_attn_func": dense3}
 
 
 def install(context: Context) -> None:
-    """Offer flash_attn, flash_attn_interface and their sub-modules."""
+    """Offer flash_attn, flash_attn_interface and their sub-modules; on a GPU those not installed."""
+    real = {name for name in _PACKAGES if context.job.device != "cpu" and _installed(name)}
 
     def told(functions: dict[str, Any]) -> dict[str, Any]:
         return {name: _telling(context, function) for name, function in functions.items()}
 
-    made: Any = module("flash_attn", __version__="2.8.3", **told(FLASH2))
-    made.__path__ = []
-    module("flash_attn.flash_attn_interface", **told(FLASH2))
-    module("flash_attn_interface", __version__="3.0.0", **told(FLASH3))
-    hopper: Any = module("hopper", **told(FLASH3))
-    hopper.__path__ = []
-    module("hopper.flash_attn_interface", **told(FLASH3))
-    for name in ("flash_attn", "flash_attn_interface", "flash_attn.flash_attn_interface", "hopper"):
-        sys.modules[name].__spec__ = ModuleSpec(name, None)
+    if "flash_attn" not in real:
+        made: Any = module("flash_attn", __version__="2.8.3", **told(FLASH2))
+        made.__path__ = []
+        module("flash_attn.flash_attn_interface", **told(FLASH2))
+    if "flash_attn_interface" not in real:
+        module("flash_attn_interface", __version__="3.0.0", **told(FLASH3))
+    if "hopper" not in real:
+        hopper: Any = module("hopper", **told(FLASH3))
+        hopper.__path__ = []
+        module("hopper.flash_attn_interface", **told(FLASH3))
+    for name in (*_PACKAGES, "flash_attn.flash_attn_interface"):
+        if name.split(".")[0] not in real:
+            sys.modules[name].__spec__ = ModuleSpec(name, None)
+
+
+def _installed(name: str) -> bool:
+    """True for a package of this environment; a stand-in that is there already is none."""
+    return name not in sys.modules and importlib.util.find_spec(name) is not None
 
 
 def _telling(context: Context, function: Any) -> Any:

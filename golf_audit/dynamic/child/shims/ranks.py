@@ -40,12 +40,12 @@ class Ranks:
     def gather(self, tensor: Any) -> list[Any]:
         """The tensor of every rank, in order."""
         with torch._C.DisableTorchFunction(), torch.no_grad():
-            data = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
+            data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
             if not data.numel():
                 return [tensor.detach()] * self.number
             parts = [torch.empty_like(data) for _ in range(self.number)]
             self._group.allgather([parts], [data]).wait()
-            return [part.view(tensor.dtype).reshape(tensor.shape) for part in parts]
+            return [part.view(tensor.dtype).reshape(tensor.shape).to(tensor.device) for part in parts]
 
     def reduced(self, tensor: Any, op: Any) -> Any:
         """The reduction over all ranks."""

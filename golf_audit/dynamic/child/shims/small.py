@@ -10,7 +10,9 @@ from golf_audit.dynamic.child.context import Context
 
 
 def install(context: Context) -> None:
-    """Fused and capturable optimizers, uint16 tensors, checkpoint hooks."""
+    """Capturable optimizers, on a CPU."""
+    if context.job.device != "cpu":
+        return
     for name in ("Adam", "AdamW", "SGD", "NAdam", "RAdam", "Adagrad"):
         _plain(getattr(torch.optim, name))
 
