@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from golf_audit.dynamic.messages import Gradient, Message, Score, Sink, Site, expand
+from golf_audit.dynamic.messages import LOOSE, Gradient, Message, Score, Sink, Site, Step, expand
 
 Rows = tuple[tuple[int, int, int, int], ...]
 """(score event, first row, length, times), as a sink names them."""
@@ -45,20 +45,35 @@ class Ledger:
         self.sinks = [m for m in messages if isinstance(m, Sink) and m.rows]
         self._sums = [(0.0, *accumulate(score.losses)) for score in self.scores]
         self._positions: dict[int, list[int]] = {}
-        self.adapted: dict[int, int] = {}  # position -> message of the first gradient on it
-        self.scratch: set[int] = set()  # positions whose gradients went to scratch tensors only
+        self._model = {score.n: score.model for score in self.scores}
+        self.first_with: dict[str, int] = {}  # parameters and buffers -> the first score made with them
+        for score in self.scores:
+            self.first_with.setdefault(score.model, score.n)
+        self._in_modules: dict[
+            int, int
+        ] = {}  # position -> message of the first gradient that changed a module
+        self._elsewhere: dict[int, int] = {}  # position -> message of the first other gradient
+        self._gradients(messages)
+
+    def _gradients(self, messages: Sequence[Message]) -> None:
+        """Sort gradients by what the step after them changed. What nobody stepped may have gone anywhere."""
+        waiting: list[Gradient] = []
         for message in messages:
             if isinstance(message, Gradient):
-                self._gradient(message)
+                waiting.append(message)
+            elif isinstance(message, Step):
+                loose = all(name.startswith(LOOSE) for name in message.names)
+                for gradient in waiting:
+                    self._enter(gradient, changes_module=gradient.into == "parameters" and not loose)
+                waiting = []
+        for gradient in waiting:
+            self._enter(gradient, changes_module=False)
 
-    def _gradient(self, message: Gradient) -> None:
-        for position in self.positions_of(message.event, message.rows):
+    def _enter(self, gradient: Gradient, *, changes_module: bool) -> None:
+        found = self._in_modules if changes_module else self._elsewhere
+        for position in self.positions_of(gradient.event, gradient.rows):
             if position > 0:
-                self.adapted.setdefault(position, message.n)
-                if message.into == "scratch":
-                    self.scratch.add(position)
-                else:
-                    self.scratch.discard(position)
+                found.setdefault(position, gradient.n)
 
     def positions(self, event: int) -> list[int]:
         """The position of every row of a score; -1 where it is no validation target."""
@@ -73,8 +88,17 @@ class Ledger:
             yield from positions[first : first + length]
 
     def adapted_before(self, position: int, moment: Moment) -> bool:
-        """True when a gradient on this position came before that moment."""
-        return self.adapted.get(position, moment.n) < moment.n
+        """True when a gradient on this position came before that moment, and what it changed had not been put
+        back: a score was made with the very same parameters and buffers before the gradient."""
+        if self._elsewhere.get(position, moment.n) < moment.n:
+            return True
+        first = self.first_with[self._model[moment.n]]
+        return self._in_modules.get(position, first) < first
+
+    def touched_before(self, position: int, moment: Moment) -> bool:
+        """True when a gradient on this position came before that moment, put back or not."""
+        places = (self._elsewhere, self._in_modules)
+        return any(found.get(position, moment.n) < moment.n for found in places)
 
     def total(self, rows: Rows) -> tuple[float, int]:
         """The sum of the losses of these rows and their number."""

@@ -107,6 +107,7 @@ def _result(
         return bare
     counts = ledger.counts(attestation.rows)
     late = {p for p, n in counts.first.items() if ledger.adapted_before(p, n)}
+    touched = {p for p, n in counts.first.items() if ledger.touched_before(p, n)}
     counted = {p for p in counts.times if p > 0}
     firsts = sorted(counts.first, key=lambda p: (counts.first[p], p))
     return replace(
@@ -117,6 +118,7 @@ def _result(
         window=counts.window,
         rescored=spans(ledger.rescored(attestation.rows)),
         late=spans(late - truth.exempt),
+        undone=spans(touched - late - truth.exempt),
         exempt=len(late & truth.exempt),
         inversions=sum(a > b for a, b in pairwise(firsts)),
         losses=counts.digest,
@@ -175,6 +177,7 @@ class _Builder:
         self._events: list[Event] = []
         self._number_of: dict[int, int] = {}  # score event -> event of the timeline
         self._reports: dict[int, int] = {}  # place of a result -> its Report
+        self._since: dict[int, int] = {}  # Adapt -> its first message
         self._pending: set[int] = set()  # positions whose gradients no step has used
         self._into = ""
         self._site: Site = ("", 0)
@@ -191,9 +194,9 @@ class _Builder:
                 self._into = message.into
                 self._site = self._ledger.scores[message.event].site
             elif isinstance(message, Step):
-                self._adapt(message.names, message.site, "gradient")
+                self._adapt(message.n, message.names, message.site, "gradient")
             elif isinstance(message, Change):
-                self._adapt(message.names, message.site, "assignment")
+                self._adapt(message.n, message.names, message.site, "assignment")
             elif isinstance(message, Print) and message.n in self._printed:
                 self._report(message)
         gaps = tuple(
@@ -229,12 +232,18 @@ class _Builder:
             self._events[-1] = replace(last, region=replace(region, spans=both))
             self._number_of[message.event] = last.id
             return
-        state = frozenset(e.id for e in self._events if isinstance(e, Adapt))
+        state = frozenset(
+            e.id for e in self._events if isinstance(e, Adapt) and not self._undone(e, message.model)
+        )
         event = Scored(self._next, where, (), (), (), region=region, model=message.model, state=state)
         self._number_of[message.event] = event.id
         self._events.append(event)
 
-    def _adapt(self, names: Sequence[str], site: Site, kind: str) -> None:
+    def _undone(self, adapt: Adapt, model: str) -> bool:
+        """True when a score had been made with the same parameters and buffers before that adaptation."""
+        return not adapt.scratch and self._ledger.first_with[model] < self._since[adapt.id]
+
+    def _adapt(self, number: int, names: Sequence[str], site: Site, kind: str) -> None:
         positions = {p for p in self._pending if p > 0}
         if positions:
             region = Region(Stream.VAL, spans=spans(positions))
@@ -266,6 +275,7 @@ class _Builder:
                 both = _union(earlier.region.spans or (), region.spans or ())
                 self._events[place] = replace(earlier, region=replace(region, spans=both))
                 return
+        self._since[adapt.id] = number
         self._events.append(adapt)
 
     def _report(self, message: Print) -> None:

@@ -158,6 +158,12 @@ def order(case: Case, observation: Observation, rule: str) -> Seen:
     moved = influence(observation)
     if not result.late and moved is Word.VIOLATION:
         return _unseen_way(case, observation, rule)
+    if not result.late and result.undone:
+        says = (
+            f"{share(result, result.undone)} were in a gradient before their score, and the parameters were "
+            "put back in between"
+        )
+        return Seen(clean=says, notes=(Evidence(Kind.TRACE, says),))
     if not result.late:
         return Seen(clean=f"no counted target had a gradient before its score ({result.targets:,} targets)")
     if moved is Word.CLEAN:
@@ -327,9 +333,10 @@ def warm_up(case: Case, observation: Observation, rule: str) -> Seen:
     """V05: gradients before the score without influence on it: state that was thrown away."""
     result = observation.result
     assert result is not None
-    if result.late and influence(observation) is Word.CLEAN:
+    touched = result.late or result.undone
+    if touched and influence(observation) is Word.CLEAN:
         says = (
-            f"{share(result, result.late)} were trained on before their score; the state did not last: "
+            f"{share(result, touched)} were trained on before their score; the state did not last: "
             "changing what comes later changes no earlier score"
         )
         adapts, _ = late_events(observation)
@@ -338,6 +345,6 @@ def warm_up(case: Case, observation: Observation, rule: str) -> Seen:
             for a in first_places(adapts)
         ]
         return Seen((Violation(says, (Evidence(Kind.TRACE, says), *places)),))
-    if result.late:
+    if touched:
         return Seen()
     return Seen(clean="no gradient on a validation target came before its score")

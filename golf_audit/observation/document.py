@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def to_json(seen: Observation) -> str:
         },
         "settings": list(seen.settings),
         "problems": list(seen.problems),
-        "events": [_event(event) for event in timeline.events],
+        "events": [{**_event(event), **_undone(event, timeline)} for event in timeline.events],
         "gaps": [{"reason": gap.reason, "where": _where(gap.where)} for gap in timeline.gaps],
         "results": [_result(result) for result in seen.results],
         "claimed": seen.claimed,
@@ -94,7 +94,8 @@ def read(path: Path) -> Observation:
 
 def _observation(raw: Object) -> Observation:
     run = raw["run"]
-    events = _with_states(_to_event(item) for item in raw["events"])
+    undone = [frozenset(item.get("undone", ())) for item in raw["events"]]
+    events = _with_states([_to_event(item) for item in raw["events"]], undone)
     if [e.id for e in events] != list(range(len(events))):
         raise ValueError("events are not numbered in order")
     reports = {e.id for e in events if isinstance(e, Report)}
@@ -130,13 +131,22 @@ def _observation(raw: Object) -> Observation:
     )
 
 
-def _with_states(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Every score depends on the adaptations before it."""
+def _with_states(events: Sequence[Event], undone: Sequence[frozenset[int]]) -> tuple[Event, ...]:
+    """Every score depends on the adaptations before it but for those that were undone."""
     made: list[Event] = []
-    for event in events:
-        state = frozenset(e.id for e in made if isinstance(e, Adapt))
+    for event, without in zip(events, undone, strict=True):
+        state = frozenset(e.id for e in made if isinstance(e, Adapt)) - without
         made.append(replace(event, state=state) if isinstance(event, Score) else event)
     return tuple(made)
+
+
+def _undone(event: Event, timeline: Timeline) -> Object:
+    """The adaptations before a score that it does not depend on; nothing for most."""
+    if not isinstance(event, Score):
+        return {}
+    before = {e.id for e in timeline.events if isinstance(e, Adapt) and e.id < event.id}
+    found = sorted(before - event.state)
+    return {"undone": found} if found else {}
 
 
 def _claimed(event: Event) -> Event:
@@ -207,6 +217,7 @@ def _result(result: Result) -> Object:
         "rescored": [list(s) for s in result.rescored],
         "window": result.window,
         "late": [list(s) for s in result.late],
+        "undone": [list(s) for s in result.undone],
         "exempt": result.exempt,
         "inversions": result.inversions,
         "losses": result.losses,
@@ -215,7 +226,9 @@ def _result(result: Result) -> Object:
 
 
 def _to_result(raw: Object) -> Result:
-    spans = {name: _to_spans(raw.get(name, ())) for name in ("missing", "repeated", "rescored", "late")}
+    spans = {
+        name: _to_spans(raw.get(name, ())) for name in ("missing", "repeated", "rescored", "late", "undone")
+    }
     found = raw.get("curve")
     curve = None if found is None else Curve(found["block"], tuple(found["means"]))
     return Result(**{**raw, **spans, "curve": curve})

@@ -76,6 +76,7 @@ class Result:
     rescored: Spans = ()  # of which it takes a second score at one line, with the same parameters
     window: int = 0  # targets of the longest scored sequence
     late: Spans = ()  # counted after a gradient on them
+    undone: Spans = ()  # the same, but the parameters were put back in between
     exempt: int = 0
     inversions: int = 0  # places where the first counts go backwards in the stream
     losses: str = ""  # fingerprint of the counted losses, in order of position

@@ -8,6 +8,7 @@ from dataclasses import replace
 from golf_audit.dynamic.contract import Ending, RunResult
 from golf_audit.dynamic.job import Job
 from golf_audit.dynamic.messages import (
+    LOOSE,
     Change,
     End,
     Gradient,
@@ -31,6 +32,7 @@ class Story:
         self.targets = targets
         self.told: list[Message] = []
         self._events = 0
+        self._steps = 0
         self.add(Start(python="3.11", torch="2", targets=targets))
         self.add(Read(path="data/val.bin", stream="val", site=("train_gpt.py", 5)))
 
@@ -42,8 +44,8 @@ class Story:
         """A step on training tokens."""
         self.add(Step(optimizer="Adam", site=("train_gpt.py", line), names=("w",)))
 
-    def score(self, positions: Sequence[int], line: int = 20, model: str = "m") -> int:
-        """Losses of these positions; the number of the score."""
+    def score(self, positions: Sequence[int], line: int = 20, model: str = "") -> int:
+        """Losses of these positions; the number of the score. The model is another one after each step."""
         self.add(
             Score(
                 event=self._events,
@@ -51,7 +53,7 @@ class Story:
                 positions=runs(positions),
                 losses=[self.loss(p) for p in positions],
                 fingerprints=[float(p) for p in positions],
-                model=model,
+                model=model or f"m{self._steps}",
             )
         )
         self._events += 1
@@ -96,4 +98,6 @@ class Story:
 
     def add(self, message: Message) -> None:
         """Any other message."""
+        loose = isinstance(message, Step) and all(name.startswith(LOOSE) for name in message.names)
+        self._steps += isinstance(message, Step) and not loose
         self.told.append(replace(message, n=len(self.told)))

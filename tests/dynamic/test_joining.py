@@ -300,6 +300,27 @@ def test_a_second_pass_that_depends_on_the_first_is_p01() -> None:
     assert clean("P01").verdict is Verdict.PASS, "the same evaluation once more is nobody's harm"
 
 
+def put_back() -> Story:
+    """A step on all targets between two evaluations with the same weights."""
+    story = Story()
+    story.report([story.score(ALL, model="a")], tag="diagnostic")
+    story.learn(ALL)
+    story.report([story.score(ALL, line=25, model="a")], tag=TAG)
+    return story
+
+
+def test_weights_that_were_put_back_taught_nothing_and_are_told_as_warm_up() -> None:
+    honest = submission(HONEST)
+    ruled = verdicts(honest, observation(honest, put_back(), CLEAN_ORDER, PREFIX))
+    assert ruled("T01").verdict is Verdict.PASS
+    assert "put back in between" in str(ruled("T01").assessment.notes)
+    assert ruled("V05").verdict is Verdict.NEEDS_RULING
+    moved = verdicts(honest, observation(honest, put_back(), MOVED))
+    assert moved("T01").verdict is Verdict.PASS and moved("M01").verdict is Verdict.FAIL, (
+        "the gradient that was undone is not what moved the scores"
+    )
+
+
 def test_the_last_epoch_is_t02_and_scratch_is_q03() -> None:
     last = submission(files(LAST_OF_THREE))
     story = Story()

@@ -217,6 +217,41 @@ def test_unpacked_text_belongs_to_the_script() -> None:
     assert (score.where.file, score.where.layer, score.where.line) == ("train_gpt.py", 1, 77)
 
 
+def test_parameters_that_were_put_back_are_no_adaptation() -> None:
+    """#846 adapts adapters that it throws away, and scores once more with the weights of before."""
+    story = Story()
+    story.report([story.score(range(1, 65), model="a")], tag="before")
+    story.learn(range(1, 33))
+    story.report([story.score(range(1, 65), line=25, model="a")], tag="after")
+    timeline, (_, result) = seen(story)
+    assert result.attested and (result.late, result.undone) == ((), ((1, 33),))
+    score = [e for e in timeline.events if isinstance(e, Score)][-1]
+    assert not score.state and not list(timeline.adapted_before_score())
+
+
+def test_parameters_are_put_back_only_if_they_were_seen_before_the_gradient() -> None:
+    story = Story()
+    story.learn(range(1, 33))
+    story.report([story.score(range(1, 65), model="new")], tag="one")
+    story.learn(range(33, 65))
+    story.report([story.score(range(1, 65), line=25, model="new")], tag="two")
+    _, (one, two) = seen(story)
+    assert one.late == ((1, 33),) and one.undone == ()
+    assert two.late == ((1, 33),) and two.undone == ((34, 65),), "33 counts no bytes"
+
+
+def test_a_scratch_tensor_is_never_put_back() -> None:
+    """The parameters of the model are the same all the time; what SLOT optimises is none of them."""
+    story = Story()
+    story.report([story.score(range(1, 65), model="a")], tag="before")
+    event = story.score(range(1, 65), 30, model="a")
+    story.add(Gradient(event=event, rows=((0, 64),), into="parameters"))
+    story.add(Step(optimizer="AdamW", site=("train_gpt.py", 32), names=("loose tensors [(1, 1, 64)]",)))
+    story.report([story.score(range(1, 65), line=25, model="a")], tag="after")
+    _, (_, result) = seen(story)
+    assert result.late == ((1, 33), (34, 65)) and result.undone == (), "33 counts no bytes"
+
+
 def test_a_step_that_changes_no_module_is_scratch_wherever_the_gradient_went() -> None:
     """#1240: the backward pass of its SLOT reaches the output head too, and only the offset is stepped."""
     story = Story()

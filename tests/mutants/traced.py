@@ -1,6 +1,6 @@
 """Mutants of the code, run in miniature: which runs each takes, and what they show.
 
-The validation stream is a quarter of a trace's, and of the probes those run that the mutant's rules ask:
+The validation stream is a sixth of a trace's, and of the probes those run that the mutant's rules ask:
 seven faults of an honest script are held against every probe in tests/dynamic/test_planted.py.
 """
 
@@ -30,7 +30,7 @@ from golf_audit.submission import Case, Submission
 from tests.mutants.base import DATE, Files, Mutant, base
 from tests.rule_harness import tree_of
 
-SMALL = Shape(targets=1536, documents=8, train_tokens=8_000)
+SMALL = Shape(targets=1024, documents=16, train_tokens=8_000)
 ASKED: Mapping[str, Probe] = {"Q02": Swap(), "M02": Documents(), "V02": Artifact(), "V03": TrainingData()}
 """Probes that one rule needs beside those that every trace has."""
 
