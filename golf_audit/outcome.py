@@ -48,11 +48,17 @@ def verdict(report: Report, *, require_run: bool = False) -> Word:
     return "open" if undecided or report.crashes or not report.rulings else "pass"
 
 
-def exit_code(reports: Sequence[Report], strict: bool = False, require_run: bool = False) -> int:
-    """The worst of all reports, 4 > 1 > 3 > 0; `strict` turns 3 into 1. No report at all gives 0."""
+def exit_code(
+    reports: Sequence[Report], strict: bool = False, require_run: bool = False, open_passes: bool = False
+) -> int:
+    """The worst of all reports, 4 > 1 > 3 > 0. No report at all gives 0.
+
+    `strict` turns 3 into 1, `open_passes`, as at a gate, into 0."""
     codes = {_one(report, require_run) for report in reports}
     worst = next((code for code in _WORST_FIRST if code in codes), PASSED)
-    return FAILED if worst == OPEN and strict else worst
+    if worst == OPEN and strict:
+        return FAILED
+    return PASSED if worst == OPEN and open_passes else worst
 
 
 def _one(report: Report, require_run: bool) -> int:

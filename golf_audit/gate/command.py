@@ -26,7 +26,7 @@ from golf_audit.errors import AuditError, InternalError
 if TYPE_CHECKING:
     from golf_audit.gate.audit import Judged, Task
 
-TOOL_FAILED, UNUSABLE, OPEN = 4, 2, 3
+TOOL_FAILED, UNUSABLE = 4, 2
 _TOKEN = "GOLF_AUDIT_TOKEN"
 _WITH_SECRETS = ("workflow_run", "pull_request_target", "push", "schedule", "workflow_dispatch")
 
@@ -186,9 +186,8 @@ def pre_commit(files: tuple[Path, ...], strict: bool) -> None:
         return
     reports = [judge(Case(s, s.date), registry.rules()) for s in submissions]
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    click.echo(text.render(reports, strict=strict), nl=False)
-    code = exit_code(reports, strict=strict)
-    sys.exit(0 if code == OPEN else code)
+    click.echo(text.render(reports, strict=strict, open_passes=True), nl=False)
+    sys.exit(exit_code(reports, strict=strict, open_passes=True))
 
 
 # -- the audit, and what is written of it
@@ -212,9 +211,8 @@ def _audited(task: Task, way: _Way) -> int:
 
     baseline = read_baseline(way.baseline) if way.baseline is not None else ()
     judged = judge(task)
-    code = exit_code(judged.reports, strict=way.strict, require_run=way.require_run)
-    code = 0 if code == OPEN else code
-    told = page(judged, baseline, way.require_run)
+    code = exit_code(judged.reports, way.strict, way.require_run, open_passes=True)
+    told = page(judged, baseline, way.strict, way.require_run)
     _write(way, code, judged, told)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     click.echo(log(judged, baseline, way.strict, way.require_run), nl=False)

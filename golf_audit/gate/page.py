@@ -18,21 +18,24 @@ COMMENT_CAP = 65_536
 def log(judged: Judged, baseline: Sequence[Object], strict: bool, require_run: bool) -> str:
     """Annotations first, then the whole report, folded, where no line of it is taken for a command."""
     notes = [str(Annotation("notice", (), "golf-audit: this pull request", [note])) for note in judged.notes]
-    told = text.render(judged.reports, color=False, strict=strict, require_run=require_run)
+    words = {"strict": strict, "require_run": require_run, "open_passes": True}
+    told = text.render(judged.reports, color=False, **words)
     stop = secrets.token_hex(16)
     folded = f"::group::golf-audit report\n::stop-commands::{stop}\n{told}::{stop}::\n::endgroup::\n"
     if baseline:
-        told = changes.render("github", baseline, judged.reports, require_run=require_run, strict=strict)
+        told = changes.render("github", baseline, judged.reports, **words)
     else:
         told = github.render(judged.reports, require_run=require_run)
     return told + "".join(f"{line}\n" for line in notes) + folded
 
 
-def page(judged: Judged, baseline: Sequence[Object], require_run: bool) -> str:
+def page(judged: Judged, baseline: Sequence[Object], strict: bool, require_run: bool) -> str:
     """The comment, which is the step summary too: the report's page, and what else changed."""
     whole = markdown.render(judged.reports, require_run=require_run)
     if baseline:
-        whole += f"\n### Since the baseline\n\n{changes.render('markdown', baseline, judged.reports)}"
+        words = {"strict": strict, "require_run": require_run, "open_passes": True}
+        told = changes.render("markdown", baseline, judged.reports, **words)
+        whole += f"\n### Since the baseline\n\n{told}"
     if judged.notes:
         whole += "\nThis pull request\n\n" + "".join(f"- {prose(note)}\n" for note in judged.notes)
     return whole

@@ -29,13 +29,15 @@ def render(
     *,
     require_run: bool = False,
     strict: bool = False,
+    open_passes: bool = False,
     color: bool | None = None,
 ) -> str:
     """The changes in one of the formats of `check`."""
     if form == "sarif":
         return _sarif(baseline, reports, require_run)
     found = compare(baseline, reports, require_run)
-    ending = f"{counts(reports, require_run)}   exit {exit_code(reports, strict, require_run)}"
+    code = exit_code(reports, strict, require_run, open_passes)
+    ending = f"{counts(reports, require_run)}   exit {code}"
     if form == "text":
         return _text(found, ending, color)
     return {"json": _json, "markdown": _markdown, "github": _github}[form](found, ending)

@@ -36,6 +36,7 @@ def render(
     strict: bool = False,
     require_run: bool = False,
     exit_zero: bool = False,
+    open_passes: bool = False,
 ) -> str:
     """All reports and the last line with the counts and the exit code. `color` None asks the terminal."""
     console = console_for(color, width)
@@ -43,7 +44,7 @@ def render(
         for part in _Page(report, console.width, verbose, require_run).parts():
             console.print(part)
         console.print()
-    code = exit_code(reports, strict=strict, require_run=require_run)
+    code = exit_code(reports, strict, require_run, open_passes)
     shown = code if code == TOOL_FAILED or not exit_zero else 0
     flags = " ".join(flag for flag, on in (("--strict", strict), ("--exit-zero", exit_zero)) if on)
     ending = f"exit {shown} ({flags})" if flags else f"exit {shown}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .conftest import LEGAL, OVER, TRACK, Challenge, folder
+from .conftest import LEGAL, OVER, POLISH, TRACK, Challenge, folder
 from .runner import ACTION, Done
 
 Commands = Callable[[str], list[str]]
@@ -69,7 +70,9 @@ def test_a_legal_folder_has_no_error_and_fails_only_when_strict(
     done = challenge.runner(7).run()
     assert (done.exit_code, done.outputs["verdict"]) == (0, "open"), done.stdout
     assert errors(done, commands) == []
-    assert challenge.runner(7).run(strict="true").exit_code == 1
+    assert "exit 0\n" in done.stdout and "exit 3" not in done.stdout + done.summary
+    strict = challenge.runner(7).run(strict="true")
+    assert strict.exit_code == 1 and "exit 1 (--strict)\n" in strict.stdout
 
 
 def test_a_pull_request_without_a_folder_says_so(challenge: Challenge, commands: Commands) -> None:
@@ -264,6 +267,45 @@ def test_a_token_that_may_not_write_fails_nothing(challenge: Challenge, commands
     assert done.exit_code == 0, done.stderr
     assert len([line for line in commands(done.stdout) if "the token may not" in line]) == 2
     assert done.summary
+
+
+# --- what takes longer ----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_tool_is_installed_from_the_action_itself_once(challenge: Challenge) -> None:
+    """Needs a package index. What is installed is this checkout, in an environment of its own."""
+    challenge.pull_request(7, folder(LEGAL))
+    home = challenge.temp / "golf-audit" / "env"
+    home.unlink()
+    runner = challenge.runner(7)
+    runner.environment = {"PYTHONPATH": str(challenge.workspace)}
+    done = runner.run(python=sys.executable)
+    assert (done.exit_code, done.outputs["verdict"]) == (0, "open"), done.stderr
+    (package,) = home.glob("lib/python*/site-packages/golf_audit/cli.py")
+    written = (home / "complete").stat().st_mtime_ns
+    assert runner.run(python=sys.executable).exit_code == 0
+    assert (home / "complete").stat().st_mtime_ns == written and package.is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="trace is for Linux")
+def test_with_trace_the_run_stands_in_the_report(challenge: Challenge) -> None:
+    challenge.pull_request(7, folder(POLISH))
+    home = challenge.temp / "golf-audit" / "env"
+    home.unlink()
+    (home / "bin").mkdir(parents=True)
+    (home / "complete").touch()
+    (home / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')  # has torch
+    (home / "bin" / "python").chmod(0o755)
+    runner = challenge.runner(7)
+    runner.given = {"sandbox": {}}
+    done = runner.run(trace="true")
+    assert done.exit_code == 1, done.stderr
+    told = json.loads((done.report / "report.json").read_bytes())
+    (t01,) = (r for r in told["rulings"] if r["rule"] == "T01")
+    assert "trace" in {e["kind"] for f in t01["findings"] for e in f["evidence"]}
+    assert json.loads((done.report / "trace-1.json").read_bytes())
 
 
 # --- the file itself ------------------------------------------------------------------------------------

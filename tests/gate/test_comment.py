@@ -146,4 +146,4 @@ def with_names() -> Callable[[str], str]:
     from golf_audit.gate.audit import Judged
     from golf_audit.gate.page import page
 
-    return lambda text: page(Judged((), (f"changes files of the gate ({text})",)), (), False)
+    return lambda text: page(Judged((), (f"changes files of the gate ({text})",)), (), False, False)

@@ -91,3 +91,11 @@ def test_several_folders_give_the_worst_code_4_1_3_0(make_report: Make) -> None:
 
 def test_no_submission_in_a_pull_request_is_no_failure() -> None:
     assert exit_code([]) == exit_code([], strict=True, require_run=True) == 0
+
+
+def test_at_a_gate_open_passes_unless_strict(make_report: Make) -> None:
+    opened = make_report(("T01", D, "T", Verdict.UNDETERMINED))
+    failed = make_report(("T01", D, "T", Verdict.FAIL))
+    assert exit_code([opened]) == 3 and exit_code([opened], open_passes=True) == 0
+    assert exit_code([opened], strict=True, open_passes=True) == 1
+    assert exit_code([failed], open_passes=True) == 1
