@@ -99,7 +99,7 @@ class Runner:
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",
-            timeout=300,
+            timeout=900,
         )
         done.ran.append(name)
         done.stdout += result.stdout
