@@ -25,7 +25,7 @@ from golf_audit.observation import Observation, Word, to_json
 from golf_audit.submission import Case, Submission
 from tests.mutants.base import DATE, base
 from tests.mutants.engine import ENGINE
-from tests.mutants.traced import broken, folder, run_alone, watched
+from tests.mutants.traced import broken, folder, run_alone, shape_of, watched
 
 OUT = Path(__file__).resolve().parent / "out"
 ORDER = ("T01", "T02", "P01", "P02", "P03", "Q01", "Q02", "Q03", "M01", "V05")
@@ -63,7 +63,7 @@ def main() -> None:
             continue
         runs, started = KeptRuns(options.kept, make=not options.judge), time.monotonic()
         try:
-            seen = watched(one, None if name == "golf_ref" else wanted, runs)
+            seen = watched(one, None if name == "golf_ref" else wanted, runs, shape=shape_of(name))
         except NotKept:
             continue
         (options.kept / f"trace-mutant-{name}.json").write_text(to_json(seen), encoding="utf-8")

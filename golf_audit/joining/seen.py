@@ -201,7 +201,21 @@ def _unseen_owner(case: Case, observation: Observation) -> str | None:
         return _predicted(case)
     if _by_statistics(observation):
         return "V02"
-    return "P01" if result is not None and result.rescored else None
+    return "P01" if result is not None and result.rescored and not _moved_before(observation) else None
+
+
+def _moved_before(observation: Observation) -> bool:
+    """True when a result before the claimed one depends on later tokens too: no second pass explains it."""
+    claimed = observation.result
+    assert claimed is not None
+    return any(
+        o.word is Word.VIOLATION
+        and o.line is not None
+        and o.line < claimed.index
+        and not observation.concerns(o)
+        for o in observation.outcomes
+        if "M01" in o.rules
+    )
 
 
 def _predicted(case: Case) -> str | None:

@@ -35,6 +35,7 @@ targets = len(tokens) // 2 - 1
 sender.send(Start(python="3", torch="2", targets=targets))
 sender.send(Read(path=job.val_tokens, stream="val", site=("train_gpt.py", 1)))
 event = 0
+steps = 0
 
 
 def score(first: int, line: int) -> int:
@@ -50,7 +51,7 @@ def score(first: int, line: int) -> int:
             positions=runs(positions),
             losses=losses,
             fingerprints=prints,
-            model="m",
+            model=f"m{steps}",
         )
     )
     event += 1
@@ -59,9 +60,11 @@ def score(first: int, line: int) -> int:
 
 def learn(first: int) -> None:
     """A step on 32 positions."""
+    global steps
     number = score(first, 30)
     sender.send(Gradient(event=number, rows=((0, min(32, targets + 1 - first)),), into="parameters"))
     sender.send(Step(optimizer="SGD", site=("train_gpt.py", 31), names=("w",)))
+    steps += 1
 
 
 if "SLEEP" in job.environ:

@@ -296,6 +296,11 @@ def test_a_second_pass_that_depends_on_the_first_is_p01() -> None:
     assert ruled("P01").verdict is Verdict.FAIL and "second score of 64 of 64" in ruled("P01").reason
     assert ruled("M01").verdict is not Verdict.FAIL and "see P01" in ruled("M01").reason
     assert ruled("T01").verdict is Verdict.PASS
+    first = replace(MOVED, line=0)
+    ahead = verdicts(honest, observation(honest, two_passes(), replace(MOVED, line=1), first, PREFIX))
+    assert ahead("M01").verdict is Verdict.FAIL and ahead("P01").verdict is not Verdict.FAIL, (
+        "where the first pass looks ahead as well, the second is not the reason"
+    )
     clean = verdicts(honest, observation(honest, two_passes(), CLEAN_ORDER, PREFIX))
     assert clean("P01").verdict is Verdict.PASS, "the same evaluation once more is nobody's harm"
 

@@ -16,7 +16,7 @@ from golf_audit.observation import Word
 from golf_audit.submission import Case
 from tests.mutants.base import DATE, Mutant, base
 from tests.mutants.engine import ENGINE
-from tests.mutants.traced import broken, folder, run_alone, watched
+from tests.mutants.traced import broken, folder, run_alone, shape_of, watched
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ def test_golf_ref_itself_is_clean_and_repeats() -> None:
 def test_a_fault_planted_in_golf_ref_is_caught(mutant: Mutant) -> None:
     one = folder(mutant.base, mutant.files())
     rules = broken(mutant)
-    seen = watched(one, rules, sandbox=False)
+    seen = watched(one, rules, sandbox=False, shape=shape_of(mutant.name))
     assert seen.ending == "ok", seen.errors
     found = {r.rule.id: r for r in audit(Case(one, DATE, None, seen), registry.pick(())).rulings}
     for rule in rules:

@@ -31,6 +31,9 @@ from tests.mutants.base import DATE, Files, Mutant, base
 from tests.rule_harness import tree_of
 
 SMALL = Shape(targets=1024, documents=16, train_tokens=8_000)
+WHOLE = frozenset({"two_passes"})
+"""Mutants that need a trace's own stream: golf_ref's pauses teach the model only where what was scored fills
+two chunks, so that on a small stream a second pass is the first."""
 ASKED: Mapping[str, Probe] = {"Q02": Swap(), "M02": Documents(), "V02": Artifact(), "V03": TrainingData()}
 """Probes that one rule needs beside those that every trace has."""
 
@@ -47,7 +50,12 @@ def broken(mutant: Mutant) -> tuple[str, ...]:
 
 
 def watched(
-    one: Submission, rules: Sequence[str] | None, runner: Runner = run, *, sandbox: bool = True
+    one: Submission,
+    rules: Sequence[str] | None,
+    runner: Runner = run,
+    *,
+    sandbox: bool = True,
+    shape: Shape = SMALL,
 ) -> Observation:
     """A trace that asks these rules; None: the folder itself, with a control run and a check without hooks.
 
@@ -55,9 +63,14 @@ def watched(
     probes: tuple[Probe, ...] = (*QUICK, Prefix())
     if rules is not None:
         probes = (Order(), Whole(), Recount(), *(ASKED[rule] for rule in rules if rule in ASKED))
-    small = partial(prepare, shape=SMALL, cache=cache_folder())
+    small = partial(prepare, shape=shape, cache=cache_folder())
     kind = "full" if rules is None else "quick"
     return trace(one, Plan(small, probes, kind, way=Way(sandbox=sandbox), runner=runner))
+
+
+def shape_of(name: str) -> Shape:
+    """How long the streams are that a mutant needs."""
+    return Shape() if name in WHOLE else SMALL
 
 
 def run_alone(one: Submission, observation: Observation, rule: str) -> str:
