@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import zlib
 
 import pytest
 
@@ -147,8 +146,13 @@ def test_markup_that_got_in_all_the_same_could_neither_run_nor_load(tab: Tab, fi
     tab.complaints.clear()
 
 
-@pytest.mark.parametrize("name", ["failed", "hostile", "several", "table", "none"])
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 380)])
+@pytest.mark.parametrize(
+    ("name", "scheme", "width"),
+    [
+        *((name, "light", 1200) for name in sorted(PAGES)),
+        *(("failed", "dark", 1200), ("table", "dark", 1200), ("failed", "light", 380)),
+    ],
+)
 def test_axe_finds_no_serious_problem(tab: Tab, axe: str, name: str, scheme: str, width: int) -> None:
     tab.look(width=width, scheme=scheme)
     tab.open(name)
@@ -169,6 +173,8 @@ def test_a_narrow_window_scrolls_only_downwards(tab: Tab, name: str) -> None:
     tab.look(width=360)
     tab.open(name)
     assert tab.js("return document.documentElement.scrollWidth") <= 360
+    if tab.all(".file .l"):
+        assert tab.js("return document.querySelector('.file .l').offsetWidth") > 200
 
 
 def test_dark_and_light_follow_the_reader(tab: Tab) -> None:
@@ -188,25 +194,14 @@ def test_it_prints_whole_and_on_white(tab: Tab) -> None:
     closed = tab.js("return document.querySelectorAll('details:not([open])').length")
     made = tab.driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True, "paperWidth": 8.27})
     pdf = base64.b64decode(made["data"])
-    assert pdf.startswith(b"%PDF") and pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") >= 4
-    assert len(b"".join(_streams(pdf))) > 50_000
+    pages = len(re.findall(rb"/Type /Page\b(?!s)", pdf))
+    assert 4 <= pages <= 30, "as long as the text needs"
     assert closed > 20 and tab.js("return document.querySelectorAll('details:not([open])').length") == closed
     tab.look(scheme="dark", media="print", width=794)
     assert tab.js("return document.documentElement.scrollWidth") <= 794
     assert tab.js("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     ink = tab.js("return getComputedStyle(document.body).color")
     assert sum(map(int, re.findall(r"\d+", ink)[:3])) < 200
-
-
-def _streams(pdf: bytes) -> list[bytes]:
-    """The unpacked content of a PDF."""
-    found = []
-    for packed in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
-        try:
-            found.append(zlib.decompress(packed))
-        except zlib.error:
-            continue  # a picture or a font, packed otherwise
-    return found
 
 
 def test_without_scripts_everything_is_there(tab: Tab) -> None:
