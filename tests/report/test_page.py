@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from jsonschema import Draft202012Validator
 
 from golf_audit import checking, registry
 from golf_audit.errors import AuditError
-from golf_audit.load import load_folder
+from golf_audit.load import load_folder, load_pull_request
 from golf_audit.model import Report
 from golf_audit.report import jsonreport, page
 from golf_audit.report.page import document
@@ -262,3 +263,15 @@ def test_a_json_report_takes_no_options_of_a_check(tmp_path: Path) -> None:
     kept.write_text("{}")
     done = CliRunner().invoke(cli, ["report", str(kept), "--as-of", "2026-05-01"])
     assert done.exit_code == 2 and "stands as it is" in done.output
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("pr", [1855, 1958, 1493, 1458, 1416])
+def test_pages_of_real_pull_requests_stay_small_and_whole(pr: int) -> None:
+    clone = os.environ["GOLF_AUDIT_CLONE"]
+    cases = checking.cases(load_pull_request(clone, pr), None, None)
+    made = checking.reports(cases, registry.rules(), figures=True)
+    told = page.render(made)
+    assert len(told.encode()) < 1_000_000
+    assert all(report.figures.problems == () for report in made)
+    assert all(r.rule.title in Tree(told).text for report in made for r in report.rulings)
