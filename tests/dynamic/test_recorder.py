@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F  # noqa: E402, N812
 
+from golf_audit.dynamic.child.recorder.traced import watch_makers  # noqa: E402
 from golf_audit.dynamic.messages import Gradient, Score, Sink, Step, expand  # noqa: E402
 from tests.dynamic.watched import Watched, tensor  # noqa: E402
 
@@ -117,6 +118,24 @@ def test_rows_follow_numpy_to_a_python_number(seen: Watched) -> None:
     found, mean = seen.behind(seen.of(Sink)[-1])
     assert found == [*range(1, 17), *range(37, 49)]
     assert mean == pytest.approx(float(parts.mean()), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["from_numpy", "tensor", "as_tensor", "asarray"])
+def test_a_mixture_goes_back_into_a_tensor_with_its_rows(
+    seen: Watched, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """#796 adds its mixed losses up in torch."""
+    for maker in ("from_numpy", "tensor", "as_tensor", "asarray"):
+        monkeypatch.setattr(torch, maker, getattr(torch, maker))  # put back afterwards
+    watch_makers(seen.recorder.ledger)
+    with seen.watching():
+        nll, _ = losses()
+        mixed = -np.log(0.5 * np.exp(-nll.reshape(-1).numpy().astype(np.float64)) + 0.25)
+        total = torch.zeros((), dtype=torch.float64)
+        total += getattr(torch, name)(mixed).to(dtype=torch.float64).sum()
+        value = (total / 64).item()
+    positions, mean = seen.behind(seen.of(Sink)[-1])
+    assert positions == list(range(1, 65)) and value == pytest.approx(mean)
 
 
 def test_a_mixture_in_numpy_is_a_new_loss_of_the_same_positions(seen: Watched) -> None:

@@ -24,7 +24,7 @@ from golf_audit.dynamic.child.recorder.ledger import Ledger
 from golf_audit.dynamic.child.recorder.outside import Outside
 from golf_audit.dynamic.child.recorder.positions import Locator, read_stream
 from golf_audit.dynamic.child.recorder.scores import Scores
-from golf_audit.dynamic.child.recorder.traced import Followed, traced
+from golf_audit.dynamic.child.recorder.traced import Followed, traced, watch_makers
 from golf_audit.dynamic.child.recorder.weights import Weights
 from golf_audit.dynamic.child.shims.customops import Op
 from golf_audit.dynamic.messages import Sink
@@ -69,6 +69,7 @@ class Recorder:
         self.scores.on_score = lambda event: self.outside.scored()
         Op.watcher = self.fused
         watch_functions(self.fused)
+        watch_makers(self.ledger)
 
     def called(self, function: Any, args: Any, options: Any) -> Any:
         """Make a call of the submission, and note what it means."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
+import torch
 
+from golf_audit.dynamic.child.context import replace
 from golf_audit.dynamic.child.recorder.ledger import Ints, Ledger
 
 _LINEAR = {np.add, np.subtract, np.negative, np.positive, np.multiply, np.divide}
@@ -180,6 +183,24 @@ def traced(array: Any, ids: Any, *, share: bool = False) -> Any:
     made = np.asarray(array).view(Traced)
     made._ids = ids if share else np.array(ids)
     return made
+
+
+def watch_makers(ledger: Ledger) -> None:
+    """Let arrays keep their ids on the way back into tensors."""
+    for name in ("from_numpy", "tensor", "as_tensor", "asarray"):
+        replace(torch, **{name: _maker(getattr(torch, name), ledger)})
+
+
+def _maker(real: Any, ledger: Ledger) -> Any:
+    @functools.wraps(real)
+    def make(data: Any, *args: Any, **options: Any) -> Any:
+        made = real(_plain(data) if isinstance(data, Traced) else data, *args, **options)
+        ids = _ids(data)
+        if ids is not None and made.dtype.is_floating_point:
+            ledger.mark(made, np.array(ids))
+        return made
+
+    return make
 
 
 def _ids(value: Any) -> Ints | None:
