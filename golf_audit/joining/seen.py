@@ -113,6 +113,8 @@ def owner_of(case: Case, observation: Observation) -> str:
     predicted = _predicted(case)
     if predicted is not None:
         return predicted
+    if _chosen(case):
+        return "P02"
     adapts, scores = late_events(observation)
     if adapts and all(a.scratch for a in adapts):
         return "Q03"
@@ -121,6 +123,14 @@ def owner_of(case: Case, observation: Observation) -> str:
     if {a.where for a in adapts} >= {s.where for s in scores}:
         return "T02"  # the loss that is counted is the one that is trained on, in an earlier round too
     return "T01"
+
+
+def _chosen(case: Case) -> bool:
+    """True when reading shows that the claimed number keeps one of several scores: passes are for that."""
+    timeline = case.submission.timeline
+    return (
+        timeline.reported is not None and bool(timeline.reported.selections) and not timeline.blocking_gaps()
+    )
 
 
 def _by_the_training_step(observation: Observation, adapts: Iterable[Adapt]) -> bool:

@@ -14,10 +14,12 @@ from golf_audit.audit import audit
 from golf_audit.dynamic.messages import Step
 from golf_audit.dynamic.observed import Truth, observe
 from golf_audit.dynamic.trace import claimed_result
+from golf_audit.joining.seen import _chosen
 from golf_audit.joining.settle import behind_number
 from golf_audit.model import Example, Ruling, Verdict
 from golf_audit.observation import Observation, Outcome, Word
 from golf_audit.static.example import (
+    BETTER_OF_TWO,
     CALIBRATE,
     DICTIONARY,
     LAST_OF_THREE,
@@ -303,6 +305,15 @@ def test_a_second_pass_that_depends_on_the_first_is_p01() -> None:
     )
     clean = verdicts(honest, observation(honest, two_passes(), CLEAN_ORDER, PREFIX))
     assert clean("P01").verdict is Verdict.PASS, "the same evaluation once more is nobody's harm"
+
+
+def test_late_scores_of_a_number_that_keeps_the_better_of_two_are_p02s() -> None:
+    """#573: the passes that are chosen from adapt, so the second is late; the choice is the violation."""
+    chosen = submission(files(BETTER_OF_TWO))
+    assert _chosen(Case(chosen, dt.date(2026, 5, 1)))
+    ruled = verdicts(chosen, observation(chosen, learned_first(), MOVED))
+    assert ruled("T01").verdict is not Verdict.FAIL and "see P02" in str(ruled("T01").assessment.notes)
+    assert not _chosen(Case(submission(HONEST), dt.date(2026, 5, 1)))
 
 
 def put_back() -> Story:
