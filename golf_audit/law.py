@@ -188,6 +188,11 @@ NORMALISED = _organiser(
     "a cache that only adds to the realised token's probability is not a distribution",
     LAUNCH,
 )
+EVEN_EXPERT = _organiser(
+    "#720 (2026-03-27)",
+    "a mixer of n-gram experts that does not renormalise over the vocabulary is not a distribution",
+    LAUNCH,
+)
 TARGET_UNSEEN = _organiser(
     "#779 (2026-03-27), #2146 (2026-05-02)",
     "a key or a gate must not read the token that is scored; gates over the prefix were accepted (#2135)",

@@ -7,6 +7,7 @@ Fault on the part that could not be read.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +18,7 @@ from golf_audit.model import Fault, Head, Track
 from golf_audit.observation import Observation
 from golf_audit.runconfig import RunConfig, resolve
 from golf_audit.source import Sources, read_sources
-from golf_audit.static import predict
+from golf_audit.static import Told, predict
 from golf_audit.support import Support, find_support
 from golf_audit.timeline import Timeline
 from golf_audit.trainlog import Log, read_logs
@@ -79,9 +80,17 @@ class Submission:
     @cached_property
     def timeline(self) -> Timeline:
         """What the code will do to validation data, predicted from the sources and the configuration."""
-        files = [self.tree.get(run.file) for run in self.support.runs]
-        logs = [file.text.text for file in files if file is not None and file.text is not None]
-        return predict(self.sources, self.config, self.support, logs)
+        scores = [claim for claim in (self.claims.bpb, *(seed.bpb for seed in self.claims.seeds)) if claim]
+        told = Told(
+            claimed=self._texts(run.file for run in self.support.runs),
+            every=self._texts(log.file for log in self.logs),
+            score=min((claim.value for claim in scores), default=None),
+        )
+        return predict(self.sources, self.config, self.support, told)
+
+    def _texts(self, names: Iterable[str]) -> list[str]:
+        files = [self.tree.get(name) for name in dict.fromkeys(names)]
+        return [file.text.text for file in files if file is not None and file.text is not None]
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -97,3 +106,9 @@ class Case:
     as_of: dt.date
     ledger: Ledger | None = None  # reruns, when a ledger was given
     observation: Observation | None = None  # of a run in miniature, when one was made
+    supposed: Timeline | None = None  # the timeline to judge, where the claim is supposed to be one result
+
+    @property
+    def timeline(self) -> Timeline:
+        """What the rules of order judge: the submission's predicted timeline, unless another is supposed."""
+        return self.supposed if self.supposed is not None else self.submission.timeline

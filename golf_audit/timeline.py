@@ -148,6 +148,9 @@ class Score(Event):
     consults_target: bool | None = False  # the target is in the key of what is mixed in; None: not told
     smoothed: bool = False  # the mixture has the form (count + c * p) / (total + c)
     bytewise: bool = False  # the mixture is over bytes: the token's probability was divided among its bytes
+    holding: frozenset[int] = frozenset()  # ids of those events of `table` whose key holds the target
+    columns: bool = False  # what is mixed in are columns of counts, each selected by a token itself
+    even: Where | None = None  # where something is mixed in that every target gets alike
     table: frozenset[int] = frozenset()  # ids of Adapt events on lookup tables that were mixed in
     ahead: int | None = None  # tokens from the input at its place to the target; None: not told
     by_document: bool = False  # positions found from the tokens (a document's beginning) entered it
@@ -261,6 +264,7 @@ class Timeline:
     gaps: tuple[Gap, ...] = ()
     settings: tuple[str, ...] = ()  # the configuration values that decided branches
     dormant: tuple[Dormant, ...] = ()
+    standing: tuple[Timeline, ...] = ()  # where the claim is tied to no print: one per result that it can be
 
     @cached_property
     def by_id(self) -> dict[int, Event]:

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 
 from golf_audit import specimen, trainlog
-from golf_audit.bpb import CANONICAL_BYTES, PARTIAL, TOKENIZERS, text_bytes, tokenizers_with
+from golf_audit.bpb import CANONICAL_BYTES, PARTIAL, TOKENIZERS, implied_bytes, text_bytes, tokenizers_with
 from golf_audit.law import FULL_SPLIT
 from golf_audit.model import (
     Assessment,
@@ -124,9 +124,22 @@ def _scored(run: Run, final: Final) -> Coverage | Unmet:
             f"{name_of(run)}: loss / bpb {ratio:.3f} on the claimed line is no tokenizer's; another metric?"
         )
     share = counted / CANONICAL_BYTES
+    by_ratio = max(_shares(run, tokens))
+    if by_ratio < PARTIAL <= share:  # the tokens that the loader counts have more bytes than any result says
+        return Unmet(
+            f"{name_of(run)}: the run reads all {tokens:,} tokens, but no result's loss / bpb is more than "
+            f"{by_ratio:.4f} of the split's: a part may have been scored",
+            "log how many tokens were scored",
+        )
     return Coverage(
         share, f"{counted / 1e6:.2f} of 151.08 million bytes behind {tokens:,} tokens ({share:.1%})"
     )
+
+
+def _shares(run: Run, tokens: int) -> list[float]:
+    """The share of the split's bytes that each result of a run implies: a mixture lowers only its own."""
+    results = [f for f in (*run.finals, run.validation) if f is not None and f.loss is not None]
+    return [implied_bytes(f.loss or 0.0, f.bpb, tokens) / CANONICAL_BYTES for f in results]
 
 
 def _counts_tokens(printed: trainlog.Scored, run: Run) -> bool:
@@ -204,6 +217,12 @@ RULE = Rule(
             specimen.folder(specimen.log(ratio=1.68845, tokens=62_021_632, settings={"vocab_size": 1024})),
             Verdict.PASS,
         ),
+        Example(
+            "All tokens are read; loss / bpb is that of another text.",
+            specimen.folder(specimen.log(ratio=2.58310 * 0.985)),
+            Verdict.UNDETERMINED,
+            "a part may have been scored",
+        ),
         Example("10,000 documents.", specimen.folder(specimen.log(tokens=8_160_000)), Verdict.FAIL, "20."),
         Example(
             "A mixture whose own line counts a fourteenth of the bytes.",
@@ -248,7 +267,10 @@ RULE = Rule(
         ),
         Example(
             "A mixture that lowers only its bpb has not scored less text.",
-            specimen.folder(specimen.log(ratio=specimen.SP8192 * 0.985)),
+            specimen.folder(
+                specimen.log(extra=("mixed_exact val_loss:2.74805744 val_bpb:1.08008310",)),
+                submission=specimen.claim(1.0800831),
+            ),
             Verdict.PASS,
             "of 151.08 million bytes",
         ),

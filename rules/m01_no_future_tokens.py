@@ -39,7 +39,7 @@ TO_CHANGE = "let a prediction depend on the tokens before it alone (is_causal=Tr
 
 
 def check(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     scores = timeline.scores()
     told = {score.ahead for score in scores}
     models = {score.model for score in scores}

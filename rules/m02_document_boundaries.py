@@ -46,7 +46,7 @@ def check(case: Case) -> Assessment:
 def _read(case: Case) -> Assessment:
     if case.as_of < SMEAR.since:
         return Assessment(not_applicable=f"the note on previous-token mixes dates from {SMEAR.since}")
-    timeline = case.submission.timeline
+    timeline = case.timeline
     unmet = premises(case)
     mixes = _mixes(timeline)
     if not unmet and not any(score.by_document for score in timeline.scores()):
@@ -81,7 +81,7 @@ def _finding(case: Case, mix: Mix) -> Finding:
     return Finding(
         f"documents are scored as independent, and the first token of one takes in the last of another "
         f"({place(mix.where)}): no mask at BOS",
-        Certainty.LIKELY if case.submission.timeline.blocking_gaps() else Certainty.SHOWN,
+        Certainty.LIKELY if case.timeline.blocking_gaps() else Certainty.SHOWN,
         SMEAR,
         tuple(witness("each token's vector takes in the one before it", mix)),
         "multiply the gate by (ids != BOS) in every forward path (#1851)",

@@ -32,7 +32,7 @@ PRECEDENTS = (
 
 
 def check(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     began = _training_began(timeline)
     fetches = {e.where: e for e in timeline.events if isinstance(e, Fetch)}
     findings = tuple(_finding(case, e) for e in fetches.values() if e.id > began or _kernel(e))
@@ -55,7 +55,7 @@ def _kernel(event: Fetch) -> bool:
 
 
 def _finding(case: Case, event: Fetch) -> Finding:
-    sure = not event.conditions and not case.submission.timeline.blocking_gaps()
+    sure = not event.conditions and not case.timeline.blocking_gaps()
     when = "at run time" if _kernel(event) else "after training has started"
     return Finding(
         f"{event.what} takes something from the network {when} ({place(event.where)})",

@@ -12,6 +12,7 @@ from golf_audit.law import HINDSIGHT
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, place, premises, witness
 from golf_audit.static.example import BEST_KEPT, BETTER_OF_TWO, SCORED_THEN_TRAINED, files
+from golf_audit.static.whichever import whichever
 from golf_audit.submission import Case
 from golf_audit.timeline import Select
 
@@ -21,8 +22,9 @@ PRECEDENTS = (
 )
 
 
+@whichever
 def check(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     report = timeline.reported
     chosen = [timeline.by_id[i] for i in sorted(report.selections)] if report is not None else []
     places = {event.where: event for event in reversed(chosen) if isinstance(event, Select)}
@@ -31,7 +33,7 @@ def check(case: Case) -> Assessment:
 
 
 def _finding(case: Case, event: Select) -> Finding:
-    sure = not case.submission.timeline.blocking_gaps()
+    sure = not case.timeline.blocking_gaps()
     return Finding(
         f"the claimed number keeps one of several validation scores, by their outcome ({place(event.where)})",
         Certainty.SHOWN if sure else Certainty.LIKELY,

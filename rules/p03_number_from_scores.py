@@ -16,7 +16,7 @@ from golf_audit.submission import Case
 
 
 def check(case: Case) -> Assessment:
-    report = case.submission.timeline.reported
+    report = case.timeline.reported
     findings: tuple[Finding, ...] = ()
     if report is not None and report.constant:
         evidence = Evidence(Kind.SOURCE, "the claimed number stands in the code", report.where)

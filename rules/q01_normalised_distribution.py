@@ -11,7 +11,7 @@ Blind  Whether native code normalises is seen by a run only.
 """
 
 from golf_audit.joining import joined
-from golf_audit.law import BYTE_MIXTURE, CACHES_UNRULED, NORMALISED, disputed
+from golf_audit.law import BYTE_MIXTURE, CACHES_UNRULED, EVEN_EXPERT, NORMALISED, disputed
 from golf_audit.model import (
     Assessment,
     Certainty,
@@ -26,18 +26,19 @@ from golf_audit.model import (
     Track,
     Verdict,
 )
-from golf_audit.static.asking import basis, dormant, place, premises, witness
-from golf_audit.static.example import (
+from golf_audit.static.asking import basis, dormant, first_of, place, premises, witness
+from golf_audit.static.example import ROUTED, SCORED_THEN_TRAINED, files
+from golf_audit.static.example_caches import (
     BYTE_COUNTS,
     DICTIONARY,
+    EXACT_ROWS,
     HASHED,
-    ROUTED,
-    SCORED_THEN_TRAINED,
+    HEDGED,
     SWITCHED_HASHED,
     TILTED,
-    files,
 )
 from golf_audit.static.tables import mixed_in
+from golf_audit.static.whichever import whichever
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Score
 
@@ -50,8 +51,9 @@ PRECEDENTS = (
 )
 
 
+@whichever
 def check(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     mixed = {score.where: score for score in reversed(timeline.scores()) if mixed_in(timeline, score)}
     findings = tuple(_finding(case, score) for score in mixed.values())
     notes = dormant(case, "Q01", _mixed)
@@ -59,12 +61,14 @@ def check(case: Case) -> Assessment:
 
 
 def _finding(case: Case, score: Score) -> Finding:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     tables = mixed_in(timeline, score)
     gold = not score.normalised
     sure = not timeline.blocking_gaps() and gold
     evidence = [Evidence(Kind.SOURCE, "the probability that is mixed", score.where)]
-    for table in tables[:3]:
+    if score.even is not None:
+        evidence.append(Evidence(Kind.SOURCE, "mixed with what every target gets alike", score.even))
+    for table in first_of(tables)[:3]:
         evidence += witness("the table is filled here", table)[:3]
     return Finding(
         _mixed(score, tables[0]),
@@ -81,11 +85,16 @@ def _mixed(score: Score, table: Adapt) -> str:
         return f"counts of validation tokens ({place(table.where)}) enter the distribution that is scored"
     if score.bytewise:
         return _bytes_mixed(score, table)
-    return (
-        f"the score ({place(score.where)}) mixes the realised token's probability with counts "
-        f"of a table filled with {table.region.stream.value} ({place(table.where)}); "
-        "no distribution over the vocabulary is formed"
-    )
+    mixed = f"the score ({place(score.where)}) mixes the realised token's probability with"
+    table_said = f"filled with {table.region.stream.value} ({place(table.where)})"
+    if score.even is not None:
+        return (
+            f"{mixed} rows of counts {table_said} and with a value that every target gets alike "
+            f"({place(score.even)}); the mixture does not sum to one over the vocabulary"
+        )
+    if score.columns:
+        return f"{mixed} the target's column of counts {table_said}; no ruling settles such caches"
+    return f"{mixed} counts of a table {table_said}; no distribution over the vocabulary is formed"
 
 
 def _bytes_mixed(score: Score, table: Adapt) -> str:
@@ -100,9 +109,12 @@ def _law(case: Case, score: Score, tables: list[Adapt]) -> Cite:
     gold = not score.normalised
     if gold and score.bytewise:
         return disputed(BYTE_MIXTURE) if case.submission.track is Track.NON_RECORD else BYTE_MIXTURE
+    if gold and score.even is not None:
+        return EVEN_EXPERT
     # a key that is known to hold the prefix alone looks up a row over the whole vocabulary
     told = score.consults_target is not False
-    hashed = gold and told and not score.smoothed and any("table" in table.parameters for table in tables)
+    hashed = gold and told and not score.smoothed and not score.columns
+    hashed = hashed and any("table" in table.parameters for table in tables)
     return NORMALISED if hashed else CACHES_UNRULED
 
 
@@ -112,7 +124,7 @@ RULE = Rule(
     severity=Severity.DISQUALIFYING,
     evidence="T X",
     check=check,
-    cites=(NORMALISED, BYTE_MIXTURE, CACHES_UNRULED),
+    cites=(NORMALISED, EVEN_EXPERT, BYTE_MIXTURE, CACHES_UNRULED),
     precedents=PRECEDENTS,
     examples=(
         Example("A softmax over the vocabulary.", files(), Verdict.PASS),
@@ -133,6 +145,18 @@ RULE = Rule(
         ),
         Example(
             "Exact contexts in a dictionary.", files(DICTIONARY), Verdict.NEEDS_RULING, "no distribution"
+        ),
+        Example(
+            "Exact pairs in a table of whole rows.",
+            files(EXACT_ROWS),
+            Verdict.NEEDS_RULING,
+            "the target's column",
+        ),
+        Example(
+            "Experts side by side, one of which gives every target the same.",
+            files(HEDGED),
+            Verdict.FAIL,
+            "does not sum to one",
         ),
         Example(
             "The token's probability is divided among its bytes and mixed with counts of bytes.",

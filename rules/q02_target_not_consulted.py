@@ -26,15 +26,10 @@ from golf_audit.model import (
     Unmet,
     Verdict,
 )
-from golf_audit.static.asking import basis, dormant, place, premises, witness
-from golf_audit.static.example import (
-    CONTEXT_KEY,
-    DICTIONARY,
-    HASHED,
-    SCORED_THEN_TRAINED,
-    TARGET_COLUMN,
-    files,
-)
+from golf_audit.static.asking import basis, dormant, first_of, place, premises, witness
+from golf_audit.static.example import SCORED_THEN_TRAINED, files
+from golf_audit.static.example_caches import CONTEXT_KEY, DICTIONARY, HASHED, TARGET_COLUMN
+from golf_audit.static.whichever import whichever
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Score
 
@@ -46,8 +41,9 @@ PRECEDENTS = (
 )
 
 
+@whichever
 def check(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     mixed = {score.where: score for score in reversed(timeline.scores()) if score.table}
     findings = tuple(_finding(case, s) for s in mixed.values() if s.consults_target)
     notes = dormant(case, "Q02", _hashed)
@@ -78,8 +74,9 @@ def check(case: Case) -> Assessment:
 
 
 def _finding(case: Case, score: Score) -> Finding:
-    timeline = case.submission.timeline
-    tables = [e for e in (timeline.by_id[i] for i in sorted(score.table)) if isinstance(e, Adapt)]
+    timeline = case.timeline
+    found = (timeline.by_id[i] for i in sorted(score.holding or score.table))
+    tables = first_of(event for event in found if isinstance(event, Adapt))
     evidence = [Evidence(Kind.SOURCE, "the target is scored here", score.where)]
     for table in tables[:3]:
         evidence += witness("the table under that key is filled here", table)[:3]

@@ -13,6 +13,7 @@ from golf_audit.model import Assessment, Example, Finding, Precedent, Rule, Seve
 from golf_audit.static.asking import basis, certainty, place, premises, witness
 from golf_audit.static.example import BIAS_AFTER, SLOT, files
 from golf_audit.static.leaks import Kind, Leak, leaks
+from golf_audit.static.whichever import whichever
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Timeline
 
@@ -22,8 +23,9 @@ PRECEDENTS = (
 )
 
 
+@whichever
 def check(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     found = leaks(timeline)
     findings = tuple(_finding(case, leak) for leak in found if leak.kind is Kind.SCRATCH)
     unmet = premises(case)
@@ -48,7 +50,7 @@ def _finding(case: Case, leak: Leak) -> Finding:
     evidence = (*witness("optimised here", adapt), *witness("scored here, with the result", score))
     return Finding(
         message,
-        certainty(case.submission.timeline, score, adapt, leak.overlap),
+        certainty(case.timeline, score, adapt, leak.overlap),
         SCRATCH_UNRULED,
         evidence,
         "optimise only on tokens that are already scored, and score others",

@@ -28,6 +28,7 @@ from golf_audit.static.example import (
 )
 from golf_audit.static.leaks import Kind as Leaking
 from golf_audit.static.leaks import Leak, leaks
+from golf_audit.static.whichever import whichever
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Score
 
@@ -41,8 +42,9 @@ PRECEDENTS = (
 TO_CHANGE = "score each chunk, add it to the sums, and only then train on it (#549, #1413)"
 
 
+@whichever
 def check(case: Case) -> Assessment:
-    found = leaks(case.submission.timeline)
+    found = leaks(case.timeline)
     findings = tuple(_finding(case, leak) for leak in found if leak.kind is Leaking.BEFORE)
     others = {leak.kind.value for leak in found if leak.kind is not Leaking.BEFORE}
     elsewhere = tuple(
@@ -63,7 +65,7 @@ def _learns(score: Score, adapt: Adapt) -> str:
 
 def _finding(case: Case, leak: Leak) -> Finding:
     score, adapt = leak.score, leak.adapt
-    report = case.submission.timeline.reported
+    report = case.timeline.reported
     evidence = [
         *witness(f"{adapt.parameters} changes by validation tokens", adapt),
         *conditions_of(case, adapt),
@@ -73,7 +75,7 @@ def _finding(case: Case, leak: Leak) -> Finding:
         evidence.append(Evidence(Kind.SOURCE, "the claimed number is printed", report.where))
     return Finding(
         f"{_learns(score, adapt)} for the claimed number",
-        certainty(case.submission.timeline, score, adapt, leak.overlap),
+        certainty(case.timeline, score, adapt, leak.overlap),
         SCORE_FIRST,
         tuple(evidence),
         TO_CHANGE,

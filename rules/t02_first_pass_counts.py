@@ -14,6 +14,7 @@ from golf_audit.model import Assessment, Example, Finding, Precedent, Rule, Seve
 from golf_audit.static.asking import basis, certainty, dormant, place, premises, witness
 from golf_audit.static.example import LAST_OF_THREE, SCORED_THEN_TRAINED, files
 from golf_audit.static.leaks import Kind, Leak, leaks
+from golf_audit.static.whichever import whichever
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Score
 
@@ -23,8 +24,9 @@ PRECEDENTS = (
 )
 
 
+@whichever
 def check(case: Case) -> Assessment:
-    found = leaks(case.submission.timeline)
+    found = leaks(case.timeline)
     findings = tuple(_finding(case, leak) for leak in found if leak.kind is Kind.EPOCH)
     read = Assessment(
         findings,
@@ -50,7 +52,7 @@ def _finding(case: Case, leak: Leak) -> Finding:
     )
     return Finding(
         f"the reported {_late(score, adapt)}",
-        certainty(case.submission.timeline, score, adapt, leak.overlap),
+        certainty(case.timeline, score, adapt, leak.overlap),
         LAST_EPOCH,
         evidence,
         "report the score of the first pass, taken before the first step on these tokens (#549)",

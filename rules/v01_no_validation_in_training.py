@@ -38,7 +38,7 @@ def check(case: Case) -> Assessment:
 
 
 def _read(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     surest_last = sorted(training_on_validation(timeline), key=lambda event: -len(event.conditions))
     learned = {event.where: event for event in surest_last}
     findings = tuple(_finding(case, event) for event in learned.values())
@@ -49,7 +49,7 @@ def _read(case: Case) -> Assessment:
 
 
 def _finding(case: Case, event: Event) -> Finding:
-    sure = not event.conditions and not case.submission.timeline.blocking_gaps()
+    sure = not event.conditions and not case.timeline.blocking_gaps()
     return Finding(
         f"the training step ({place(event.where)}) learns from validation tokens too",
         Certainty.SHOWN if sure else Certainty.LIKELY,

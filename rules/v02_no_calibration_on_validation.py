@@ -12,6 +12,7 @@ from golf_audit.law import VAL_CALIBRATION
 from golf_audit.model import Assessment, Certainty, Example, Finding, Precedent, Rule, Severity, Verdict
 from golf_audit.static.asking import basis, place, premises, witness
 from golf_audit.static.example import CALIBRATE, files
+from golf_audit.static.whichever import whichever
 from golf_audit.submission import Case
 from golf_audit.timeline import SOMETIMES, Calibrate, Stream
 
@@ -21,12 +22,13 @@ PRECEDENTS = (
 )
 
 
+@whichever
 def check(case: Case) -> Assessment:
     return joined(case, "V02", _read(case), VAL_CALIBRATION, precedents=PRECEDENTS)
 
 
 def _read(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     found = {event.where: event for _, event in timeline.calibrated_on(Stream.VAL)}
     findings = tuple(_finding(case, event) for event in found.values())
     unmet = premises(case)
@@ -37,7 +39,7 @@ def _read(case: Case) -> Assessment:
 
 def _finding(case: Case, event: Calibrate) -> Finding:
     guarded = any(not c.startswith(SOMETIMES) for c in event.conditions)
-    sure = not guarded and not case.submission.timeline.blocking_gaps()
+    sure = not guarded and not case.timeline.blocking_gaps()
     return Finding(
         f"{event.statistic} takes statistics of validation tokens ({place(event.where)})",
         Certainty.SHOWN if sure else Certainty.LIKELY,

@@ -44,7 +44,7 @@ def check(case: Case) -> Assessment:
 
 
 def _read(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     saves = [e for e in timeline.events if isinstance(e, Save)]
     found = {event.where: event for event in reversed(unpaid(timeline))}
     findings = tuple(_finding(case, event) for event in found.values())
@@ -61,7 +61,7 @@ def _read(case: Case) -> Assessment:
 
 def _finding(case: Case, event: Adapt | Calibrate) -> Finding:
     guarded = any(not c.startswith(SOMETIMES) for c in event.conditions)
-    sure = not guarded and not case.submission.timeline.blocking_gaps()
+    sure = not guarded and not case.timeline.blocking_gaps()
     what = event.parameters if isinstance(event, Adapt) else event.statistic
     does = "is filled with" if isinstance(event, Adapt) and event.kind == "table" else "changes by"
     return Finding(

@@ -34,7 +34,7 @@ PRECEDENTS = (
 
 
 def check(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     loaders = {event.id for event in training_on_validation(timeline)}  # V01's
     warmed = (e for e in _thrown_away(timeline, Stream.VAL) if e.id not in loaders)
     findings = tuple(_finding(case, event) for event in warmed)
@@ -76,7 +76,7 @@ def _thrown_away(timeline: Timeline, stream: Stream) -> list[Adapt]:
 
 
 def _finding(case: Case, event: Adapt) -> Finding:
-    sure = not case.submission.timeline.blocking_gaps()
+    sure = not case.timeline.blocking_gaps()
     return Finding(
         f"a warm-up steps on validation tokens ({place(event.where)}); no printed score depends on it",
         Certainty.SHOWN if sure else Certainty.LIKELY,

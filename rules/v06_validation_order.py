@@ -40,7 +40,7 @@ def check(case: Case) -> Assessment:
 
 
 def _read(case: Case) -> Assessment:
-    timeline = case.submission.timeline
+    timeline = case.timeline
     scores = timeline.scores()
     unmet = premises(case)
     if not unmet and not any(_learned(timeline, score) for score in scores):
@@ -96,7 +96,7 @@ def _straight(scores: tuple[Score, ...]) -> tuple[Evidence, ...]:
 
 
 def _finding(case: Case, event: Reorder, score: Score) -> Finding:
-    learned = _learned(case.submission.timeline, score)
+    learned = _learned(case.timeline, score)
     evidence = [
         *witness("the order is made here", event),
         *witness("the targets are scored in that order", score),
@@ -105,7 +105,7 @@ def _finding(case: Case, event: Reorder, score: Score) -> Finding:
         evidence += witness(f"{learned[0].parameters} learns here, for later documents too", learned[0])
     return Finding(
         f"{_ordered(event)}, and what is learned from one of them is kept for the next",
-        Certainty.LIKELY if case.submission.timeline.blocking_gaps() else Certainty.SHOWN,
+        Certainty.LIKELY if case.timeline.blocking_gaps() else Certainty.SHOWN,
         ORDER_UNRULED,
         tuple(evidence),
         "score the documents in the order of the stream, or start each from the same state (#77)",

@@ -6,6 +6,7 @@ import pytest
 
 from golf_audit.model import Example, Verdict
 from golf_audit.static import example as programs
+from golf_audit.static import example_caches as caches
 from golf_audit.timeline import Dormant
 from rules import q01_normalised_distribution as q01
 from rules import t01_scored_before_adapted as t01
@@ -68,7 +69,7 @@ def test_a_return_keeps_the_rest_of_a_function_from_running() -> None:
 def test_a_number_that_only_the_switch_prints_is_looked_at_too() -> None:
     """#1458: the claimed number is printed first, and an n-gram cache would print another."""
     mixed = "def mixed(model, tokens):\n    total, count = 0.0, 0\n" + "".join(
-        f"    {line}\n" for line in programs.HASHED.strip().splitlines()
+        f"    {line}\n" for line in caches.HASHED.strip().splitlines()
     )
     after = "    print(f'ngram val_bpb:{mixed(model, tokens) / 2.58:.8f}')\n"
     end = '\n\nif __name__ == "__main__":'

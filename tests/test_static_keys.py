@@ -35,6 +35,24 @@ KEYS = {
         "    key = (stream[j - 2] * 31 + stream[j - 1]) % (1 << 16)",
         False,
     ),
+    "the target, by a helper that returns early with empty arrays": (
+        "    def keys(j):\n"
+        "        if not (j >= 3).any():\n"
+        "            empty = np.array([], dtype=np.int64)\n"
+        "            return empty, empty\n"
+        "        v = np.nonzero(j >= 3)[0]\n"
+        "        return v, (stream[j[v]] * 31) % (1 << 16)\n"
+        "    v, key = keys(np.arange(start + 1, start + 1025))",
+        True,
+    ),
+    "a start that is the larger of two numbers": (
+        "    late = max(len(stream) - 64, 0)\n"
+        "    j = np.arange(start + late + 1, start + late + 1025)\n"
+        "    y = piece(tokens, start + late)[1]\n"
+        "    p = torch.exp(-model(y, y)).numpy()\n"
+        "    key = (stream[j] * 31) % (1 << 16)",
+        True,
+    ),
     "the inputs": ("    key = (x.numpy() * 31) % (1 << 16)", False),
     "the targets, one to the right": (
         "    past = np.zeros_like(x.numpy())\n    past[:, 1:] = y.numpy()[:, :-1]\n"

@@ -36,7 +36,7 @@ def drawn(case: Case, report: Report) -> Report:
 
     seen = case.observation
     figures = Figures(
-        predicted=attempt("the predicted timeline", _ORDER, lambda: predicted(case.submission.timeline)),
+        predicted=attempt("the predicted timeline", _ORDER, lambda: predicted(case.timeline)),
         observed=attempt("the observed timeline", _ORDER, lambda: observed(seen) if seen else None),
         run=attempt("the run in miniature", _ORDER, lambda: run(seen) if seen else None),
         scores=attempt("the scores", "SR", lambda: scores(case)),

@@ -44,7 +44,7 @@ def with_counts(
 def _late(case: Case, rule: str, positions: Positions) -> tuple[str, bool] | None:
     """Scores after gradients on their own targets, where they are this rule's. Sure where reading found the
     same way: weights that are put back afterwards (V05) look alike to a run without a perturbation."""
-    kinds = {leak.kind.value for leak in leaks(case.submission.timeline)} & ORDER
+    kinds = {leak.kind.value for leak in leaks(case.timeline)} & ORDER
     if positions.scratch and rule == "Q03":
         share = f"{positions.scratch:,} of {positions.targets:,} targets"
         return f"{share} were scored with tensors fitted to them", "Q03" in kinds

@@ -67,7 +67,7 @@ def calibrated(case: Case, observation: Observation, rule: str) -> Seen:
 def unpaid_training_data(case: Case, observation: Observation, rule: str) -> Seen:
     """V03: the probe sees files. Tokens kept in memory escape it, so it takes nothing back that was read."""
     found = by_outcomes(case, observation, rule)
-    if found.clean and unpaid(case.submission.timeline):
+    if found.clean and unpaid(case.timeline):
         return Seen(notes=found.notes, missing=(f"{found.clean}; what is kept in memory is not seen",))
     return found
 
@@ -77,7 +77,7 @@ def borders(case: Case, observation: Observation, rule: str) -> Seen:
     found = by_outcomes(case, observation, rule)
     near = [o for o in observation.about("M02") if o.word is Word.NOTE]
     carried = any(o.word is not Word.CLEAN for o in observation.about("V06") if o.probe == "documents")
-    alone = any(score.by_document for score in case.submission.timeline.scores())
+    alone = any(score.by_document for score in case.timeline.scores())
     if not near or carried or not alone:
         return found
     says = f"documents are evaluated one by one, no state is carried along, and {near[0].says}"

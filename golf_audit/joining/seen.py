@@ -118,7 +118,7 @@ def owner_of(case: Case, observation: Observation) -> str:
     adapts, scores = late_events(observation)
     if adapts and all(a.scratch for a in adapts):
         return "Q03"
-    if training_on_validation(case.submission.timeline) or _by_the_training_step(observation, adapts):
+    if training_on_validation(case.timeline) or _by_the_training_step(observation, adapts):
         return "V01"
     if {a.where for a in adapts} >= {s.where for s in scores}:
         return "T02"  # the loss that is counted is the one that is trained on, in an earlier round too
@@ -230,7 +230,7 @@ def _moved_before(observation: Observation) -> bool:
 
 def _predicted(case: Case) -> str | None:
     """The one order rule that reading shows to be broken."""
-    found = {k.kind.value for k in leaks(case.submission.timeline) if k.overlap is Overlap.SHOWN}
+    found = {k.kind.value for k in leaks(case.timeline) if k.overlap is Overlap.SHOWN}
     return found.pop() if len(found) == 1 else None
 
 

@@ -44,8 +44,8 @@ def obstacles(case: Case) -> tuple[str, ...]:
     if not case.submission.support.lines:
         found.append("no log line stands behind the claim")
     found += [f"the miniature is not the declared run: {problem}" for problem in observation.problems[:2]]
-    found += [_sentence(case, gap.reason, gap.where) for gap in _unseen_gaps(case.submission.timeline)]
-    found += list(dict.fromkeys(untaken(case.submission.timeline, observation)))
+    found += [_sentence(case, gap.reason, gap.where) for gap in _unseen_gaps(case.timeline)]
+    found += list(dict.fromkeys(untaken(case.timeline, observation)))
     return tuple(found)
 
 

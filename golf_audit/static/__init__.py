@@ -1,5 +1,5 @@
-"""The static engine: what the code will do to its data, told without running it."""
+"""What the code will do to validation data, in order: sources and configuration -> the predicted Timeline."""
 
-from golf_audit.static.predict import predict
+from golf_audit.static.predict import Told, predict
 
-__all__ = ["predict"]
+__all__ = ["Told", "predict"]

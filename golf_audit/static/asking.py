@@ -16,7 +16,7 @@ _TTT = re.compile(r"(?<![a-z])ttt(?![a-z])|test[-_ ]time[-_ ]train", re.IGNORECA
 
 def premises(case: Case) -> tuple[Unmet, ...]:
     """Why no order rule may pass: what could not be followed on the way to the claimed number."""
-    timeline = case.submission.timeline
+    timeline = case.timeline
     found = [
         Unmet(_sentence(gap.reason, gap.where), "golf-audit trace FOLDER") for gap in timeline.blocking_gaps()
     ]
@@ -48,7 +48,7 @@ def _trained(timeline: Timeline) -> bool:
 
 
 def _claims_adaptation(case: Case) -> bool:
-    report = case.submission.timeline.reported
+    report = case.timeline.reported
     return report is not None and _TTT.search(report.tag) is not None
 
 
@@ -87,7 +87,7 @@ def conditions_of(case: Case, event: Event) -> list[Evidence]:
 def dormant(case: Case, rule: str, says: Callable[[Score, Adapt], str]) -> tuple[Evidence, ...]:
     """Notes on what would break a rule if a switch of the run stood otherwise, each where it was set."""
     found = []
-    for would in case.submission.timeline.dormant:
+    for would in case.timeline.dormant:
         setting = case.submission.config.setting(would.switch)
         if would.rule == rule and setting is not None:
             told = f"{would.change}, {says(would.score, would.adapt)}"
@@ -98,7 +98,7 @@ def dormant(case: Case, rule: str, says: Callable[[Score, Adapt], str]) -> tuple
 
 def basis(case: Case) -> tuple[Evidence, ...]:
     """What a pass rests on: the claimed print, its scores, their model, and the adaptation behind them."""
-    timeline = case.submission.timeline
+    timeline = case.timeline
     report = timeline.reported
     if report is None or not timeline.scores():
         return ()

@@ -72,10 +72,11 @@ class Own:
 @dataclass(frozen=True, slots=True)
 class Cnt:
     """Read from a table that an Adapt event of kind "table" wrote at validation tokens; `during`: read while
-    the loop that fills it was going on."""
+    the loop that fills it was going on; `column`: a token itself, not a key made of tokens, selected it."""
 
     event: int
     during: bool = False
+    column: bool = False
 
 
 @dataclass(frozen=True, slots=True)

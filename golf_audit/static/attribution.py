@@ -44,7 +44,7 @@ def _one(printed: Printed, claimed: Claimed) -> Match | None:
     literal = sum(len(p.strip()) for p in printed.parts if isinstance(p, str))
     if literal < LITERAL:
         return None
-    groups = _groups(printed.parts, claimed.text)
+    groups = filled(printed.parts, claimed.text)
     if groups is None:
         return None
     holes = [p for p in printed.parts if not isinstance(p, str)]
@@ -59,7 +59,7 @@ def _one(printed: Printed, claimed: Claimed) -> Match | None:
     return Match(printed, literal, frozenset().union(*(facts or holes)), constant)
 
 
-def _groups(parts: Sequence[str | Taint], line: str) -> list[str] | None:
+def filled(parts: Sequence[str | Taint], line: str) -> list[str] | None:
     """What fills each hole when the line is this text; None when it cannot be."""
     pattern = "".join(_literal(p) if isinstance(p, str) else "(.*?)" for p in parts)
     merged = re.compile(rf"{pattern.strip()}\s*$", re.DOTALL)
@@ -103,7 +103,7 @@ def guards_of(layer: Layer, claimed: Claimed) -> dict[int, bool]:
         literal = sum(len(p.strip()) for p in parts if isinstance(p, str))
         if (
             literal >= LITERAL
-            and _groups(parts, claimed.text) is not None
+            and filled(parts, claimed.text) is not None
             and (best is None or literal > best[0])
         ):
             best = (literal, node)
@@ -125,6 +125,20 @@ def guards_of(layer: Layer, claimed: Claimed) -> dict[int, bool]:
                 waiting += calls if len(calls) == 1 else []
             inner = parent
     return forced
+
+
+def guard_of(layer: Layer, statement: ast.stmt) -> dict[int, bool] | None:
+    """The innermost test that a statement stands behind, and the side on which it does not stand."""
+    tree = layer.parsed.tree
+    if tree is None:
+        return None
+    found: dict[int, bool] | None = None
+    for node in ast.walk(tree):  # outer nodes come first
+        if isinstance(node, ast.If):
+            for side, taken in ((node.body, False), (node.orelse, True)):
+                if any(inner is statement for outer in side for inner in ast.walk(outer)):
+                    found = {id(node): taken}
+    return found
 
 
 def _callee(call: ast.Call) -> str:

@@ -9,14 +9,16 @@ from golf_audit.model import Where
 from golf_audit.runconfig import RunConfig
 from golf_audit.source import Layer, Sources
 from golf_audit.static.atoms import Blend, Cnt, Dep, Lost, Sc, Sel, Taint, Tok
-from golf_audit.static.attribution import Claimed, Match, guards_of, match
+from golf_audit.static.attribution import Claimed, Match, guard_of, guards_of, match
 from golf_audit.static.dormant import dormant
 from golf_audit.static.interpreter.program import Interpreter
 from golf_audit.static.interpreter.state import STEP_CAP, Printed
 from golf_audit.static.regions import region_of
+from golf_audit.static.standing import score_of, standing
 from golf_audit.static.witness import foreign, unseen
 from golf_audit.support import Support
 from golf_audit.timeline import Adapt, Calibrate, Event, Gap, Origin, Region, Report, Score, Stream, Timeline
+from golf_audit.trainlog import Final
 
 NO_PRINT = "no print of the program writes the claimed line"
 UNTRACED = "the claimed number could not be traced to losses of validation targets"
@@ -24,16 +26,31 @@ FOREIGN = 'the claimed log holds a result that no text of the script writes ("{}
 NO_LOG = "no log line stands behind the claim, so the claimed number cannot be tied to a print"
 
 
+_PAST = 3
+"""Exceptions that the logs show not to have happened: so many are gone past."""
+_TELLING = 6
+"""Decimals from which two lines of a run with one number print one result."""
 _MORE, _ENOUGH = 2, 100_000
 """What all runs with a switch turned may take together: times the steps of the run, and at least so many."""
 
 
-def predict(sources: Sources, config: RunConfig, support: Support, logs: Sequence[str] = ()) -> Timeline:
-    """Follow the program under its configuration and trace the claimed number back to its scores. `logs` are
-    the texts of the claimed logs: what they do not show of a branch is held against what happens there."""
+@dataclass(frozen=True)
+class Told:
+    """The texts of the claimed logs and of all logs, and the lowest score that is claimed."""
+
+    claimed: Sequence[str] = ()
+    every: Sequence[str] = ()
+    score: float | None = None
+
+
+def predict(sources: Sources, config: RunConfig, support: Support, told: Told = Told()) -> Timeline:
+    """Follow the program under its configuration and trace the claimed number back to its scores. What the
+    claimed logs do not show of a branch is held against what happens there."""
     lines = claimed_lines(support)
     claimed = lines or result_lines(support)
     main, run = _first_run(sources, config)
+    if claimed and main is not None:
+        run = _went_on(run, main)
     found = _best(run.printed, claimed)
     if found is None and claimed and main is not None:
         for line in claimed:
@@ -46,14 +63,25 @@ def predict(sources: Sources, config: RunConfig, support: Support, logs: Sequenc
                     run = again
                     break
     untied = NO_PRINT if lines else NO_LOG
-    real = _doubted(_timeline(run, found, untied, tied=bool(lines)), sources, logs)
+    real = _doubted(_timeline(run, found, untied, tied=bool(lines)), sources, told.claimed)
     strange = foreign(sources, [final for claimed_run in support.runs for final in claimed_run.finals])
     if strange is not None:
         real = replace(real, gaps=(*real.gaps, Gap(FOREIGN.format(strange.strip()[:60]), None, True)))
     if run.stopped or real.reported is None:
         return real
+    if strange is not None or found is None or not lines:
+        real = replace(real, standing=tuple(_standing(sources, run, told)))
     turned = _Turned(sources, run, claimed, untied, max(_MORE * run.steps, _ENOUGH))
     return replace(real, dormant=dormant(run, real, turned.timelines))
+
+
+def _standing(sources: Sources, run: Interpreter, told: Told) -> Iterator[Timeline]:
+    """What each result rests on that the claim can be, by the logs."""
+    if told.score is None:
+        return
+    for printed in standing(run.printed, run.extents, told.score, told.claimed or told.every):
+        match = Match(printed, 0, score_of(printed))
+        yield _doubted(_timeline(run, match, "", tied=True), sources, told.claimed)
 
 
 def _doubted(timeline: Timeline, sources: Sources, logs: Sequence[str]) -> Timeline:
@@ -117,13 +145,33 @@ def _first_run(sources: Sources, config: RunConfig) -> tuple[Layer | None, Inter
     return (main, second) if scored else (entry, first)
 
 
+def _went_on(run: Interpreter, main: Layer) -> Interpreter:
+    """The run again, past exceptions that end it by the resolved configuration: a log with results says that
+    the program went on, so the test before the exception went the other way."""
+    for _ in range(_PAST):
+        guard = guard_of(main, run.fatal) if run.fatal is not None else None
+        if guard is None:
+            break
+        run = Interpreter(run.sources, run.config, main, run.forced | guard)
+        run.run()
+    return run
+
+
 def claimed_lines(support: Support) -> list[Claimed]:
-    """The log lines of the claim, each once."""
-    lines = []
-    for line in support.lines:
-        number = f"{line.final.bpb:.{line.final.decimals}f}"
-        lines.append(Claimed(line.final.text, number))
-    return list(dict.fromkeys(lines))
+    """The log lines of the claim, each once; after them other lines of the same runs that print the very
+    number, for a line that was added by hand no print writes."""
+    lines = [_claimed(line.final) for line in support.lines]
+    twins = [
+        _claimed(other)
+        for line in support.lines
+        for other in line.run.finals
+        if other.bpb == line.final.bpb and other.decimals == line.final.decimals >= _TELLING
+    ]
+    return list(dict.fromkeys((*lines, *twins)))
+
+
+def _claimed(final: Final) -> Claimed:
+    return Claimed(final.text, f"{final.bpb:.{final.decimals}f}")
 
 
 def result_lines(support: Support) -> list[Claimed]:
@@ -133,7 +181,7 @@ def result_lines(support: Support) -> list[Claimed]:
     for other in support.others:
         final = next((f for f in reversed(other.run.finals) if f.stage == "post"), None)
         if final is not None:
-            lines.append(Claimed(final.text, f"{final.bpb:.{final.decimals}f}"))
+            lines.append(_claimed(final))
     return list(dict.fromkeys(lines))
 
 
@@ -208,6 +256,7 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
     sites = [a.site for a in found.facts if isinstance(a, Blend)]
     smoothed = bool(sites) and all(site in run.smoothed for site in sites)
     bytewise = any(site in run.bytewise for site in sites)
+    even = next((run.even[site] for site in sites if site in run.even), None)
     seen: set[tuple[int, Region, frozenset[int]]] = set()
     for atom in sorted(
         (a for a in found.facts if isinstance(a, Sc)),
@@ -239,7 +288,10 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
                 table=score.table | tables,
                 smoothed=smoothed,
                 consults_target=_worst({*told, *([score.consults_target] if score.table else [])}),
+                holding=score.holding.union(*(run.holding[site] for site in sites)) & (score.table | tables),
                 bytewise=bytewise,
+                columns=bool(read) and all(a.column for a in read),
+                even=even,
                 concurrent=tables - {a.event for a in read if not a.during},
             )
         )
@@ -288,4 +340,4 @@ def _compatible(a: Sc, b: Sc) -> bool:
     return a.event == b.event and all(loops.get(loop, iteration) == iteration for loop, iteration in b.marks)
 
 
-__all__ = ["Dep", "Stream", "predict"]
+__all__ = ["Dep", "Stream", "Told", "predict"]

@@ -284,6 +284,10 @@ class Slot:
     taint: Taint = field(default=NONE)
 
 
+NOTHING = "nothing"
+"""The kind of an array without elements."""
+
+
 def known(value: Value) -> bool:
     """True for a constant that Python itself can compute with."""
     return value is None or isinstance(value, (int, float, str, bytes, complex, range, type(Ellipsis)))

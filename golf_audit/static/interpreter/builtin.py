@@ -116,9 +116,11 @@ class Builtins(Machine):
 
     def largest(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         """max(): with a key it chooses as min() does."""
-        return (
-            self._best_by(args, keywords["key"], node) if "key" in keywords else Unk(self.facts_of(args, {}))
-        )
+        if "key" in keywords:
+            return self._best_by(args, keywords["key"], node)
+        kinds = {a.kind if isinstance(a, Unk) else "number" for a in args}
+        plain = len(args) > 1 and kinds == {"number"}
+        return Unk(self.facts_of(args, {}), "number" if plain else "")
 
     def _best_by(self, args: Args, key: Value, node: ast.AST) -> Value:
         """min(..., key=f): one of the values, by what f makes of each: a Select where that is a score."""

@@ -220,6 +220,9 @@ class Events(Positions):
         site = self.cut(node)
         told = {*consulted, *([self.consulted[site]] if site in self.consulted else [])}
         self.consulted[site] = True if True in told else None if None in told or not told else False
+        golds = {a.form for a in facts if isinstance(a, At) and a.role == "gold"}
+        held = {a.event for a in tables if isinstance(a, Cnt) and golds & self.keyed.get(a.event, set())}
+        self.holding[site] = self.holding.get(site, frozenset()) | held
         mixed = self.blends.setdefault(site, {})
         if any(isinstance(a, Spread) for a in facts):
             self.bytewise.add(site)
@@ -248,6 +251,14 @@ class Events(Positions):
             # with its normaliser added the tilted distribution sums to one again: nothing is left to find
             return frozenset(a for a in found if not isinstance(a, (Blend, Cnt, Tilt)))
         return found
+
+    def evenly(self, node: ast.AST, taints: list[Taint]) -> None:
+        """Of what is laid side by side to be mixed, one may be a value that every target gets alike: the
+        model computed it, and no target has entered it."""
+        kinds = [{type(a) for a in taint} for taint in taints]
+        mixed = any(Sc in kind and Cnt not in kind for kind in kinds) and any(Cnt in kind for kind in kinds)
+        if mixed and any(Out in kind and not kind & {Sc, Cnt} for kind in kinds):
+            self.even[self.cut(node)] = self.where(node)
 
     def backward(self, loss: Taint) -> None:
         """Gradients of a loss reach every root that it is differentiable in."""

@@ -215,6 +215,12 @@ class Files(Machine):
             stream = stream_of(text)
             if stream is not None and (not isinstance(mode, str) or "b" in mode):
                 self.read(node, stream, text)
+                if name == "readinto" and args and isinstance(args[0], Unk):
+                    args[0].absorb(self.whole(stream))
+                    for base in args[0].base if isinstance(args[0].base, tuple) else (args[0].base,):
+                        if base is not None:  # a view of the whole array, not of a part
+                            base.absorb(self.whole(stream))
+                    return Unk(kind="number")
                 return Unk(self.whole(stream))
             stored = self._stored(text)
             shared = isinstance(mode, str) and "+" in mode  # a counter that other processes move on

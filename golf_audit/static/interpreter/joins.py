@@ -7,7 +7,22 @@ import ast
 from golf_audit.static.atoms import NONE, Cnt, Ix, Marks, Own, Taint, capped, union
 from golf_audit.static.interpreter.events import Events
 from golf_audit.static.streams import stream_of
-from golf_audit.static.values import Alt, Bound, Cls, Dct, Fn, Lib, Lst, Method, Obj, Space, Unk, Value, known
+from golf_audit.static.values import (
+    NOTHING,
+    Alt,
+    Bound,
+    Cls,
+    Dct,
+    Fn,
+    Lib,
+    Lst,
+    Method,
+    Obj,
+    Space,
+    Unk,
+    Value,
+    known,
+)
 
 RECORD = 8
 """Lists of the same length up to this one are joined place by place: they stand for records."""
@@ -44,6 +59,9 @@ class Joins(Events):
 
     def _join_plain(self, a: Value, b: Value) -> Value:
         if isinstance(a, Unk) and isinstance(b, Unk):
+            for one, other in ((a, b), (b, a)):
+                if one.kind == NOTHING and not one.taint and not other.roots:
+                    return other  # whatever is taken out of either is taken out of this one
             roots = a.roots | b.roots
             same = a.parts if a.parts == b.parts else None
             return Unk(
@@ -183,6 +201,8 @@ class Joins(Events):
             if value.items:
                 return True
             return None if value.rest is not None or value.taint else False
+        if isinstance(value, Method) and isinstance(value.receiver, Unk):
+            return None  # it may be an attribute as well as a method
         if isinstance(value, (Fn, Bound, Cls, Lib, Space, Obj, Method)):
             return True
         if isinstance(value, Alt):

@@ -13,7 +13,7 @@ from golf_audit.static.interpreter.interface import Handler
 from golf_audit.static.interpreter.positions import ELEMENTWISE
 from golf_audit.static.interpreter.standard import Standard
 from golf_audit.static.interpreter.tensorcalls import FRESH, TensorCalls
-from golf_audit.static.values import Args, Bound, Fn, Keywords, Lib, Lst, Obj, Unk, Value, known
+from golf_audit.static.values import NOTHING, Args, Bound, Fn, Keywords, Lib, Lst, Obj, Unk, Value, known
 
 _MODULES = ("torch.nn.", "transformers.", "flash_attn.", "fla.", "torch.nn.modules.")
 
@@ -64,6 +64,8 @@ class Library(Files, Builtins, TensorCalls, Standard):
         if name in _WORDS:
             return _WORDS[name]
         handler = _BY_NAME.get(name) or (_BY_LAST.get(fn.last) if not name.startswith("builtins.") else None)
+        if args and self._is_empty(fn.last, args[0]):
+            return Unk(kind=NOTHING)
         if handler is not None:
             return handler(self, args, keywords, node)
         if name.startswith("builtins."):
@@ -81,6 +83,14 @@ class Library(Files, Builtins, TensorCalls, Standard):
         if name.startswith(_NATIVE):
             return Unk(self.facts_of(args, keywords) | self.lost(f"native code ({name})", node), "native")
         return self._any_function(fn, args, keywords, node)
+
+    @staticmethod
+    def _is_empty(name: str, content: Value) -> bool:
+        """True where a call makes an array of no elements: array([]), empty(0)."""
+        if name in ("array", "asarray", "tensor"):
+            plain = isinstance(content, Lst) and content.rest is None and content.base is None
+            return plain and content.items == []
+        return name in ("empty", "zeros") and type(content) in (int, tuple) and content in (0, (0,))
 
     def _downloads(self, args: Args) -> bool:
         """True when a command that is started installs or downloads something."""
@@ -113,6 +123,8 @@ _BY_NAME: dict[str, Handler] = {
     "torch.inference_mode": Library.no_grad,
     "torch.enable_grad": Library.enable_grad,
     "torch.set_grad_enabled": Library.set_grad,
+    "mlx.utils.tree_flatten": lambda m, a, k, n: Lst(None, (Unk(parts=(NONE,)), Unk(m.facts_of(a, k)))),
+    "golf.loss_and_gradient": Library.loss_and_gradient,
     "torch.autograd.grad": Library.gradient,
     "torch.autograd.backward": Library.run_backward,
     "copy.deepcopy": Library.deep_copy,
@@ -188,6 +200,7 @@ _BY_LAST: dict[str, Handler] = {
     **dict.fromkeys(FRESH, Library.fresh),
     **dict.fromkeys(_SAME, Library.same),
     **dict.fromkeys(("ThreadPoolExecutor", "ProcessPoolExecutor", "ThreadPool", "Pool"), Library.pool),
+    "value_and_grad": Library.with_gradient,
     "randint": Library.random_tokens,
     "where": Library.where_call,
     "stack": Library.stacked,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from golf_audit.static.atoms import NONE, Grad, Out, Par
+from golf_audit.static.atoms import NONE, Dep, Grad, Lost, Out, Par, Tok
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.interpreter.state import MISSING
 from golf_audit.static.values import Alt, Bound, Cls, Dct, Fn, Lib, Lst, Obj, Unk, Value, known
@@ -131,6 +131,8 @@ class Objects(Machine):
             return Dct(rest=Unk(roots=frozenset({obj.root}), detached=True))
         if name == "load_state_dict" and args:
             return self._load(obj, args[0], node)
+        if name == "update" and args and isinstance(obj.cls, Cls) and "mlx.nn.Module" in obj.cls.libraries():
+            return self._updated(obj, args[0], node)
         if name in ("register_forward_hook", "register_forward_pre_hook") and args:
             obj.root.find().hooks.append(args[0])
             handle = Obj(Lib("torch.utils.hooks.RemovableHandle"), "hook")
@@ -201,6 +203,16 @@ class Objects(Machine):
         self.update(node, root, kept, replace=True)
         return Unk()
 
+    def _updated(self, obj: Obj, tree: Value, node: ast.AST) -> Value:
+        """MLX: the parameters become those of a tree, by a step where a gradient is in it."""
+        assert obj.root is not None
+        facts = self.taint(tree)
+        if not any(isinstance(a, Grad) for a in facts):
+            return self._load(obj, tree, node)
+        learned = frozenset(a for a in facts if isinstance(a, (Tok, Dep, Grad, Lost)))
+        self.update(node, obj.root.find(), learned)
+        return obj
+
     def _optimizer_method(
         self, obj: Obj, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
     ) -> Value:
@@ -212,6 +224,12 @@ class Objects(Machine):
                 if root.grad:
                     self.update(node, root, root.grad | {Grad()})
             return Unk()
+        if name == "apply_gradients":  # MLX: what the parameters would become
+            return Unk(self.facts_of(args, keywords))
+        if name == "update" and len(args) > 1:  # MLX: update(model, gradients)
+            for root in self.roots_in(args[0]):
+                self.update(node, root, self.taint(args[1]) | {Grad()})
+            return None
         if name == "zero_grad":
             for root in roots:
                 self.forgetting(root).grad = NONE

@@ -90,6 +90,8 @@ class Operators(Machine):
 
     def _arithmetic(self, node: ast.AST, op: ast.operator, left: Value, right: Value) -> Unk:
         taints = [self._operand(left), self._operand(right)]
+        if isinstance(op, ast.Div) and _columns(taints[0]):
+            taints[1] = self.column(taints[1])  # the sum of the row whose column stands above
         if isinstance(op, (ast.Add, ast.Sub, ast.BitOr)):
             facts = self.combined(node, taints)
         else:
@@ -264,3 +266,9 @@ def _smoothed(node: ast.BinOp) -> bool:
         if isinstance(term, ast.BinOp) and isinstance(term.op, ast.Mult):
             factors |= {ast.unparse(term.left), ast.unparse(term.right)}
     return bool(factors & {ast.unparse(below.left), ast.unparse(below.right)})  # type: ignore[attr-defined]
+
+
+def _columns(facts: Taint) -> bool:
+    """True for counts that tokens selected as columns, and for nothing else that was counted."""
+    counts = [a for a in facts if isinstance(a, Cnt)]
+    return bool(counts) and all(a.column for a in counts)

@@ -8,9 +8,10 @@ roll, pad ...) starts a position of its own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from golf_audit.static.atoms import Doc, Taint, Tok
+from golf_audit.static.atoms import Cnt, Doc, Taint, Tok
 from golf_audit.static.interpreter.state import State
 from golf_audit.static.places import NOWHERE, At, Form
 from golf_audit.static.values import Unk, Value
@@ -38,6 +39,7 @@ class Positions(State):
     def __init__(self) -> None:
         super().__init__()
         self._terms: dict[Any, tuple[int, object]] = {}
+        self.keyed: dict[int, set[Form]] = {}  # table event -> positions of tokens in keys of its reads
 
     def term(self, key: Any, keeps: object = None) -> Form:
         """The position that is one unknown term; `keeps` stays alive, so that its id is not used again."""
@@ -101,10 +103,11 @@ class Positions(State):
         return self._mapped(facts, lambda at: At(at.role, at.form.with_term(pick)) if at.form.blurred else at)
 
     def joined_facts(self, a: Taint, b: Taint) -> Taint:
-        """Facts of a value that is one of two: positions in which they differ are not known any more."""
+        """Facts of a value that is one of two: positions in which they differ are not known any more. Where
+        one holds no tokens, as the empty array of an early return, they stand where the other's do."""
         mine, theirs = ({x for x in facts if isinstance(x, At)} for facts in (a, b))
         apart = mine ^ theirs
-        if not apart:
+        if not apart or not mine or not theirs:
             return a | b
         number = -1 - len(self._terms)
         self._terms[("blurred", number)] = (number, None)
@@ -122,9 +125,24 @@ class Positions(State):
         """Tokens were mixed into a key, so that what is found under it is not a column that they select."""
         return self._mapped(facts, lambda at: At("hashed", at.form) if at.role == "token" else at)
 
-    def looked_up(self, facts: Taint) -> Taint:
-        """What a read under this index says of its key."""
-        return frozenset(At("key", a.form) for a in facts if isinstance(a, At) and a.role == "hashed")
+    @staticmethod
+    def of_tokens(facts: Taint) -> bool:
+        """True for an index that is tokens themselves and no key made of them."""
+        roles = {a.role for a in facts if isinstance(a, At)}
+        return roles == {"token"}
+
+    @staticmethod
+    def column(facts: Taint) -> Taint:
+        """What is read of tables at a column that tokens select."""
+        return frozenset(replace(a, column=True) if isinstance(a, Cnt) else a for a in facts)
+
+    def looked_up(self, facts: Taint, table: Taint) -> Taint:
+        """What a read of a table under this index says of its key."""
+        forms = {a.form for a in facts if isinstance(a, At) and a.role == "hashed"}
+        for atom in table:
+            if isinstance(atom, Cnt):
+                self.keyed.setdefault(atom.event, set()).update(forms)
+        return frozenset(At("key", form) for form in forms)
 
     @staticmethod
     def placeless(facts: Taint) -> Taint:

@@ -44,6 +44,7 @@ class Interpreter(Expressions, Statements, Calls, Classes, Methods, Library):
         self.units: dict[str, Unit] = {}
         self.spaces: dict[str, Space] = {}
         self.stopped = ""
+        self.fatal: ast.Raise | None = None  # the statement that ended the last path
 
     def run(self) -> None:
         """Interpret from the first line of the program to its end."""
@@ -58,6 +59,7 @@ class Interpreter(Expressions, Statements, Calls, Classes, Methods, Library):
         except ProgramEndError:
             return
         except DeadPathError:
+            self.fatal = self.raised
             self.stopped = "every path that was followed ends in an exception before the end of the program"
         except OutOfBudgetError:
             self.stopped = f"more than {self.steps - 1:,} steps"

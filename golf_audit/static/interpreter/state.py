@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from golf_audit.model import Where
@@ -118,11 +118,14 @@ class State:
         self.bytewise: set[int] = set()  # blends of a probability that was divided among bytes
         self.mixes: dict[int, Delay] = {}  # statements that mix each token with the one before it
         self.scanned: dict[int, list[Delay]] = {}  # functions that were looked at for them
+        self.holding: dict[int, frozenset[int]] = {}  # site -> tables whose key holds the target
+        self.even: dict[int, Where] = {}  # blends with something that every target gets alike
         self.smoothed: set[int] = set()  # blends of the form (count + c * p) / (total + c)
         self.decided: dict[int, Any] = {}  # if statements, and what decided them: see switches.py
         self.doing: dict[int, frozenset[str]] = {}  # functions, and what they do: see switches.py
         self.looked = 0  # nodes of sides that were not taken
         self.choices: list[tuple[ast.AST, Taint]] = []  # live branches that compare two scores, and by what
+        self.raised: ast.Raise | None = None  # the last statement that ended a path
         self.weak = 0
         self._aside: list[list[tuple[Root, frozenset[int], Taint, Taint]]] = []  # per branch that is open
         self.grad = True
@@ -264,7 +267,7 @@ class State:
             return taint
         live = self.live_numbers()
         return frozenset(
-            Cnt(a.event, during=True) if isinstance(a, Cnt) and self.filling.get(a.event, NONE) & live else a
+            replace(a, during=True) if isinstance(a, Cnt) and self.filling.get(a.event, NONE) & live else a
             for a in taint
         )
 

@@ -41,6 +41,7 @@ class Statements(Assignments, Loops, Branches):
         return False
 
     def _raise(self, node: ast.Raise) -> bool:
+        self.raised = node
         raise DeadPathError
 
     def _assert(self, node: ast.Assert) -> None:

@@ -162,7 +162,11 @@ class Subscripts(Machine):
         taint = self.moved(self.marked(base, marks, cut), shift)
         if gathered:
             counted = any(isinstance(a, Cnt) for a in base)
-            taint = capped(taint | (self.placeless(facts) | self.looked_up(facts) if counted else facts))
+            axes = index if isinstance(index, tuple) else (index,)
+            if counted and any(self.of_tokens(self.index_taint(axis)) for axis in axes):
+                taint = self.column(taint)
+            said = self.placeless(facts) | self.looked_up(facts, base) if counted else facts
+            taint = capped(taint | said)
             return Unk(taint, value.kind)
         extra = frozenset(a for a in facts if not isinstance(a, (Ix, Tok)))
         if chosen:  # tokens that a mask of the model has picked are still tokens

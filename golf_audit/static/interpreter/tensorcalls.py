@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import ast
 
-from golf_audit.static.atoms import NONE, Cnt, Dep, Grad, Ix, Sc, Tilt, Tok, union
+from golf_audit.static.atoms import NONE, Cnt, Dep, Grad, Ix, Lost, Sc, Tilt, Tok, union
 from golf_audit.static.interpreter.interface import Machine
 from golf_audit.static.places import NOWHERE, At
-from golf_audit.static.values import Alt, Args, Dct, Keywords, Lib, Lst, Obj, Root, Unk, Value
+from golf_audit.static.values import (
+    Alt,
+    Args,
+    Bound,
+    Dct,
+    Fn,
+    Keywords,
+    Lib,
+    Lst,
+    Obj,
+    Part,
+    Root,
+    Unk,
+    Value,
+)
 from golf_audit.timeline import Stream
 
 FRESH = frozenset(
@@ -203,6 +217,7 @@ class TensorCalls(Machine):
         taints = [self.taint(i) for i in items] if items else [self.taint(value)]
         kinds = {i.kind for i in items if isinstance(i, Unk)} if items else {self._kind_of_element(value)}
         kind = next((k for k in ("logp", "prob", "logits") if k in kinds), "")
+        self.evenly(node, taints)
         return Unk(self.scattered(self.combined(node, taints)), kind)
 
     def _kind_of_element(self, value: Value) -> str:
@@ -227,6 +242,17 @@ class TensorCalls(Machine):
         facts = frozenset(a for a in loss if isinstance(a, (Tok, Dep)))
         made = self.adapt(node, "tensor", facts | {Grad()}, "gradient", scratch=True)
         return Lst(None, Unk(facts | made | {Grad()}))
+
+    def with_gradient(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """mlx.nn.value_and_grad(model, loss): what is called later for the loss and its gradient."""
+        functions = [a for a in args if isinstance(a, (Fn, Bound, Part))]
+        return Part(Lib("golf.loss_and_gradient"), (functions[0],), {}) if functions else Unk()
+
+    def loss_and_gradient(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
+        """The loss function is called, and its gradient is a value of its own: nothing has changed yet."""
+        loss = self.call(args[0], args[1:], keywords, node)
+        facts = frozenset(a for a in self.taint(loss) if isinstance(a, (Tok, Dep, Lost)))
+        return loss, Unk(facts | {Grad()})
 
     def gathered_objects(self, args: Args, keywords: Keywords, node: ast.AST) -> Value:
         if len(args) >= 2 and isinstance(args[0], Lst):

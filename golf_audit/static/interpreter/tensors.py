@@ -252,7 +252,8 @@ class Tensors(Machine):
         if tokens and (model or value.kind in ("logp", "prob", "logits")):
             return Unk(self.score(node, facts, index), "gold")
         if any(isinstance(a, Cnt) for a in facts):
-            index = self.placeless(index) | self.looked_up(index)
+            facts = self.column(facts) if self.of_tokens(index) else facts
+            index = self.placeless(index) | self.looked_up(index, facts)
         return Unk(capped(facts | index), value.kind)
 
     def _autograd_function(self, cls: Cls, args: list[Value], node: ast.AST) -> Value:
