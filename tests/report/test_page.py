@@ -274,4 +274,5 @@ def test_pages_of_real_pull_requests_stay_small_and_whole(pr: int) -> None:
     told = page.render(made)
     assert len(told.encode()) < 1_000_000
     assert all(report.figures.problems == () for report in made)
-    assert all(r.rule.title in Tree(told).text for report in made for r in report.rulings)
+    text = Tree(told).text
+    assert all(ruling.rule.title in text for report in made for ruling in report.rulings)

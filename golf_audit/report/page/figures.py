@@ -54,13 +54,19 @@ def _about(picture: Object, states: Mapping[str, str]) -> str:
     """What the picture shows, in a sentence."""
     if not any(m["claimed"] for m in picture["moments"]):
         return "No printed number could be told to be the claimed one: what it rests on is not known."
+    ran = picture["origin"] == "observed"
     names = list(dict.fromkeys(pair["rule"] for pair in picture["pairs"]))
     if names:
         told = ", ".join(f"{n} ({STATES[states[n]]})" if n in states else n for n in names)
-        return f"Joined: what came before a counted score and should not have: {told}."
+        how = " Orange left of blue at one height was learned before it was scored." if ran else ""
+        return f"Joined: what came before a counted score and should not have: {told}.{how}"
     if picture["gaps"]:
         return "No such pair was found, but not everything on the way to the number could be followed."
-    return "Nothing that the claimed number rests on was adapted to its tokens before they were scored."
+    said = "Nothing that the claimed number rests on was adapted to its tokens before they were scored."
+    learned = any(m["kind"] == "adapt" and m["spans"] and m["behind"] for m in picture["moments"])
+    return (
+        f"{said} Blue, then orange to its right: each part is scored, then learned from." if learned else said
+    )
 
 
 def _table(picture: Object, code: Code) -> Element:
