@@ -78,10 +78,15 @@ def _computed(sinks: Sequence[Sink], since: int) -> str:
 def wanted(final: Final, counted: Sequence[int]) -> Wanted | None:
     """The number that a line prints, as losses give it; None: no loss, and the bytes are not known."""
     if final.loss is not None:
-        return Wanted(final.loss, 0.5 * 10.0 ** -_decimals(final.text, final.loss, final.decimals), ())
+        return Wanted(final.loss, half_of_loss(final), ())
     if not counted:
         return None
     return Wanted(final.bpb, 0.5 * 10.0**-final.decimals, counted)
+
+
+def half_of_loss(final: Final) -> float:
+    """Half a unit of the last printed digit of the loss; the bpb beside it may have others."""
+    return 0.5 * 10.0 ** -_decimals(final.text, final.loss or 0.0, final.decimals)
 
 
 def _decimals(text: str, value: float, otherwise: int) -> int:

@@ -465,3 +465,14 @@ def test_every_probe_asks_for_runs_under_a_name_of_its_own_and_says_what_it_cann
     assert sum(len(probe.variations(IN_ORDER)) for probe in QUICK) == 2
     assert all(probe.shows and probe.cannot for probe in FULL)
     assert MappingProxyType({p.name: p for p in FULL}).keys() == {p.name for p in FULL}
+
+
+def test_a_loss_and_a_bpb_may_be_printed_to_different_digits() -> None:
+    """#796 prints its loss with four digits and its bpb with eight: the half stream agreed, and was void."""
+    story = Story(64)
+    event = story.score(list(range(1, 65)))
+    losses = story.scored(event).losses
+    story.add(Sink(value=1.0, rows=((event, 0, 64, 1),), site=("train_gpt.py", 38)))
+    story.say(f"final val_loss:{sum(losses) / 64:.4f} val_bpb:1.1000 exact:1.10001234")
+    line = lines(story.end())[-1]
+    assert (line.half, line.half_of_bpb) == (pytest.approx(5e-5), pytest.approx(5e-9))

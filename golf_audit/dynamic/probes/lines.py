@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from golf_audit.dynamic.attest import attest
+from golf_audit.dynamic.attest import attest, half_of_loss
 from golf_audit.dynamic.contract import RunResult
 from golf_audit.dynamic.ledger import Counts, Ledger, Rows
 from golf_audit.dynamic.observed import printed_results
@@ -22,10 +22,11 @@ class Line:
     rows: Rows
     ledger: Ledger
     loss: float | None = None  # as printed
-    half: float = 0.0  # half a unit of its last printed digit
-    bpb: float = 0.0  # as printed, to the same digits
+    half: float = 0.0  # half a unit of the last printed digit of the loss
+    bpb: float = 0.0  # as printed
     name: str = ""  # as trainlog normalises tags
     since: int = -1  # the message that printed the result before it
+    half_of_bpb: float = 0.0  # half a unit of the last printed digit of the bpb
 
     @cached_property
     def counts(self) -> Counts:
@@ -68,9 +69,10 @@ def lines(result: RunResult) -> tuple[Line, ...]:
                 said.rows,
                 ledger,
                 printed.final.loss,
-                0.5 * 10.0**-printed.final.decimals,
+                half_of_loss(printed.final),
                 printed.final.bpb,
                 printed.final.name,
                 since,
+                0.5 * 10.0**-printed.final.decimals,
             )
     return tuple(found.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from golf_audit.dynamic.attest import ROUNDING
+from golf_audit.dynamic.attest import ROUNDING, half_of_loss
 from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Variation, Word
 from golf_audit.dynamic.ledger import Ledger, Rows
 from golf_audit.dynamic.messages import Message, Sink, Site, Start
@@ -115,7 +115,7 @@ def shared(both: RunResult, printed: Printed) -> Shared | None:
     """The sums that left both ranks at one place before the print and give its number together."""
     loss = printed.final.loss
     assert loss is not None
-    half = 0.5 * 10.0**-printed.final.decimals
+    half = half_of_loss(printed.final)
     ledgers = Ledger(both.messages), Ledger(both.others[0])
     ours = _by_site(both.messages, printed.message.n)
     theirs = _by_site(both.others[0], None)

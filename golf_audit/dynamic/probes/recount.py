@@ -42,7 +42,7 @@ class Recount:
         ours = total / math.log(2.0) / size
         share = ours / line.bpb  # counted bytes over ours
         figures = (("recounted bpb", ours), ("printed", line.bpb), ("bytes", float(size)))
-        if abs(ours - line.bpb) <= line.half + ROUNDING * ours:
+        if abs(ours - line.bpb) <= line.half_of_bpb + ROUNDING * ours:
             word, says = Word.CLEAN, f"{line.bpb} is the losses over {size:,} bytes, counted by ourselves"
         elif abs(share - 1) <= TOLERANCE:
             word, says = Word.CLEAN, f"{share:.5f} times the bytes of the targets are counted"
