@@ -21,7 +21,6 @@ from golf_audit.observation import Observation, Outcome, Word
 from golf_audit.static.example import (
     BETTER_OF_TWO,
     CALIBRATE,
-    DICTIONARY,
     LAST_OF_THREE,
     POLISH,
     PREFILLED,
@@ -29,6 +28,7 @@ from golf_audit.static.example import (
     SLOT,
     files,
 )
+from golf_audit.static.example_caches import DICTIONARY
 from golf_audit.submission import Case, Submission
 from golf_audit.timeline import Adapt
 from tests.dynamic.fake import Story
