@@ -14,6 +14,7 @@ from golf_audit.dynamic.contract import Probe
 from golf_audit.dynamic.miniature import Shape, prepare
 from golf_audit.dynamic.probes import QUICK
 from golf_audit.dynamic.probes.artifact import Artifact
+from golf_audit.dynamic.probes.candidates import Candidates
 from golf_audit.dynamic.probes.documents import Documents
 from golf_audit.dynamic.probes.order import Order
 from golf_audit.dynamic.probes.prefix import Prefix
@@ -34,7 +35,13 @@ SMALL = Shape(targets=1024, documents=16, train_tokens=8_000)
 WHOLE = frozenset({"two_passes"})
 """Mutants that need a trace's own stream: golf_ref's pauses teach the model only where what was scored fills
 two chunks, so that on a small stream a second pass is the first."""
-ASKED: Mapping[str, Probe] = {"Q02": Swap(), "M02": Documents(), "V02": Artifact(), "V03": TrainingData()}
+ASKED: Mapping[str, Probe] = {
+    "Q01": Candidates(),
+    "Q02": Swap(),
+    "M02": Documents(),
+    "V02": Artifact(),
+    "V03": TrainingData(),
+}
 """Probes that one rule needs beside those that every trace has."""
 
 
