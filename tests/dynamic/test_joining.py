@@ -28,7 +28,7 @@ from golf_audit.static.example import (
     SLOT,
     files,
 )
-from golf_audit.static.example_caches import DICTIONARY
+from golf_audit.static.example_caches import DICTIONARY, TWO_PASSES
 from golf_audit.submission import Case, Submission
 from golf_audit.timeline import Adapt
 from tests.dynamic.fake import Story
@@ -314,6 +314,16 @@ def test_late_scores_of_a_number_that_keeps_the_better_of_two_are_p02s() -> None
     ruled = verdicts(chosen, observation(chosen, learned_first(), MOVED))
     assert ruled("T01").verdict is not Verdict.FAIL and "see P02" in str(ruled("T01").assessment.notes)
     assert not _chosen(Case(submission(HONEST), dt.date(2026, 5, 1)))
+
+
+def test_a_table_that_an_earlier_pass_filled_is_p01s_way() -> None:
+    """#870 keeps the first pass's probabilities and mixes once, at the end: nothing is counted twice."""
+    guilty = submission(files(TWO_PASSES))
+    assert verdicts(guilty, None)("P01").verdict is Verdict.FAIL
+    ruled = verdicts(guilty, observation(guilty, scored_once(), MOVED, PREFIX))
+    assert ruled("P01").verdict is Verdict.FAIL and ruled("M01").verdict is not Verdict.FAIL
+    adapted = verdicts(guilty, observation(guilty, learned_first(), MOVED, PREFIX))
+    assert adapted("P01").verdict is Verdict.FAIL, "that each target counts once takes nothing back"
 
 
 def put_back() -> Story:
