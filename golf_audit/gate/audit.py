@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from golf_audit import registry
-from golf_audit.audit import audit
-from golf_audit.dynamic.command import observe, plan
+from golf_audit import checking, registry
 from golf_audit.errors import AuditError
+from golf_audit.figures import drawn
 from golf_audit.filetree import FILE_CAP
 from golf_audit.gate.touched import touched
 from golf_audit.gitclone import Clone
@@ -18,7 +17,7 @@ from golf_audit.load import load_additions
 from golf_audit.model import Report, Waiver
 from golf_audit.observation import Observation
 from golf_audit.pullrequest import additions
-from golf_audit.submission import Case, Submission
+from golf_audit.submission import Case
 from golf_audit.waiverfile import read_waivers
 from golf_audit.waivers import apply
 
@@ -44,6 +43,7 @@ class Judged:
     reports: tuple[Report, ...]
     notes: tuple[str, ...] = ()
     observations: tuple[Observation, ...] = ()
+    has_page: bool = False  # the reports hold what their page draws
 
 
 def judge(task: Task) -> Judged:
@@ -55,15 +55,14 @@ def judge(task: Task) -> Judged:
         found = additions(clone, clone.resolve(task.head))
         submissions = load_additions(clone, found, task.pr)
         notes = touched(found.changes, clone.tree(base), task.waivers)
-    observations = _observations(submissions) if task.dynamic else {}
     rules = registry.pick(task.rules)
     today = dt.datetime.now(dt.UTC).date()
-    reports = []
-    for submission in submissions:
-        seen = observations.get(submission.head.fingerprint)
-        case = Case(submission, task.as_of or submission.date, None, seen)
-        reports.append(apply(audit(case, rules, restricted=bool(task.rules)), waivers, today))
-    return Judged(tuple(reports), notes, tuple(observations.values()))
+    cases = checking.cases(submissions, task.as_of, None, (), task.dynamic and bool(submissions))
+    plain = checking.reports(cases, rules, restricted=bool(task.rules))
+    reports = tuple(apply(report, waivers, today) for report in plain)
+    pages, trouble = _drawn(cases, reports)
+    seen = tuple(case.observation for case in cases if case.observation is not None)
+    return Judged(pages or reports, (*notes, trouble) if trouble else notes, seen, bool(pages))
 
 
 def _waivers(clone: Clone, base: str, path: str) -> tuple[Waiver, ...]:
@@ -78,6 +77,9 @@ def _waivers(clone: Clone, base: str, path: str) -> tuple[Waiver, ...]:
     return read_waivers(data, path)
 
 
-def _observations(submissions: Sequence[Submission]) -> dict[str, Observation]:
-    how = plan("full", "cpu", False) if submissions else None
-    return {s.head.fingerprint: observe(s, how) for s in submissions} if how is not None else {}
+def _drawn(cases: Sequence[Case], reports: Sequence[Report]) -> tuple[tuple[Report, ...], str]:
+    """The reports with what their pages draw; a figure that fails is told and takes no verdict with it."""
+    try:
+        return tuple(drawn(case, report) for case, report in zip(cases, reports, strict=True)), ""
+    except Exception as error:  # noqa: BLE001 - told in the notes
+        return (), f"has no page: a figure could not be drawn ({type(error).__name__}: {error})"

@@ -36,7 +36,7 @@ _folder = click.Path(path_type=Path, file_okay=False)
 
 @click.group()
 def gate() -> None:
-    """What action.yml runs on a pull request: fetch, audit, comment. README: "You keep a gate"."""
+    """What action.yml runs on a pull request: fetch, audit, comment. README: "For maintainers: the gate"."""
 
 
 @gate.command()
@@ -222,9 +222,9 @@ def _audited(task: Task, way: _Way) -> int:
 def _write(way: _Way, code: int, judged: Judged, told: str) -> None:
     from golf_audit import observation
     from golf_audit.gate.outputs import add_summary, set_outputs
-    from golf_audit.gate.result import PAGE, REPORT, SARIF, Result, write_files
+    from golf_audit.gate.result import HTML, PAGE, REPORT, SARIF, Result, write_files
     from golf_audit.outcome import verdict
-    from golf_audit.report import jsonreport, sarif
+    from golf_audit.report import jsonreport, page, sarif
     from golf_audit.report.sections import counts
 
     words = [verdict(report, require_run=way.require_run) for report in judged.reports]
@@ -234,6 +234,7 @@ def _write(way: _Way, code: int, judged: Judged, told: str) -> None:
         REPORT: jsonreport.render(judged.reports, require_run=way.require_run),
         SARIF: sarif.render(judged.reports, require_run=way.require_run),
         PAGE: told,
+        **({HTML: page.render(judged.reports, require_run=way.require_run)} if judged.has_page else {}),
         **{f"trace-{n}.json": observation.to_json(seen) for n, seen in enumerate(judged.observations, 1)},
     }
     write_files(way.output, files, Result(code, says, len(words)))

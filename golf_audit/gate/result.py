@@ -8,7 +8,8 @@ from pathlib import Path
 
 from golf_audit.errors import AuditError
 
-REPORT, SARIF, PAGE, RESULT = "report.json", "report.sarif", "comment.md", "result.json"
+REPORT, SARIF, HTML = "report.json", "report.sarif", "report.html"
+PAGE, RESULT = "comment.md", "result.json"
 _STATES = {0: "success", 1: "failure"}
 
 
@@ -31,7 +32,7 @@ def write_files(folder: Path, files: dict[str, str], result: Result) -> None:
     told = {**files, RESULT: json.dumps(asdict(result), indent=2) + "\n"}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (REPORT, SARIF, PAGE, RESULT):
+        for name in (REPORT, SARIF, HTML, PAGE, RESULT):
             (folder / name).unlink(missing_ok=True)
         for name, text in told.items():
             (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -89,6 +89,23 @@ def test_time_is_limited_also_against_rules_that_catch_everything(
     assert time.monotonic() - started < 4
 
 
+def test_a_figure_that_cannot_be_drawn_costs_the_page_and_no_verdict(
+    challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = challenge.pull_request(7, folder(LEGAL))
+    audited(challenge, "--head", head, "--rule", "A01")
+    page = challenge.temp / "out" / "report.html"
+    assert "<html" in page.read_text(encoding="utf-8")
+
+    def broken(case: object, report: object) -> None:
+        raise IndexError("no such moment")
+
+    monkeypatch.setattr(gate_audit, "drawn", broken)
+    done = audited(challenge, "--head", head, "--rule", "A01")
+    assert done.exit_code == 0 and "a figure could not be drawn (IndexError: no such moment)" in done.output
+    assert not page.exists()
+
+
 UNUSABLE = {
     "a head that is not there": ["--head", "nowhere"],
     "an option for a head": ["--head", "--upload-pack=x"],
