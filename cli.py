@@ -265,6 +265,29 @@ def report(
     click.echo(f"written to {terminal(str(output))}")
 
 
+def _trace_many(
+    folder: Path | None,
+    repo: Path | None,
+    pr: int | None,
+    ref: str | None,
+    prs: str,
+    probes: str,
+    device: str,
+    output: Path | None,
+    jobs: int | None,
+    launcher: str,
+    dry_run: bool,
+    unsafe: bool,
+) -> None:
+    from golf_audit.sweep.traces import How, trace_clone
+
+    if repo is None or folder is not None or pr is not None or ref is not None:
+        raise click.UsageError("--prs takes --repo CLONE, and neither FOLDER nor --pr nor --ref")
+    target = output or Path("golf-audit-traces")
+    amiss = trace_clone(repo, prs, target, How(probes, device, unsafe), jobs, launcher, dry_run)
+    sys.exit(TOOL_FAILED if amiss else 0)
+
+
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @_with(_source_options[:3])
@@ -272,10 +295,13 @@ def report(
 @click.option("--device", type=click.Choice(("cpu", "cuda")), default="cpu", show_default=True)
 @click.option(
     *("--output", "-o"),
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("golf-audit-trace.json"),
-    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Default golf-audit-trace.json; with --prs the folder golf-audit-traces.",
 )
+@click.option("--prs", metavar="N,N-M", help="Many pull requests of --repo; OUTPUT is then a folder.")
+@click.option("--jobs", type=click.IntRange(min=1), help="With --prs: processes; with Slurm: jobs.")
+@click.option("--launcher", type=click.Choice(("local", "slurm")), default="local", show_default=True)
+@click.option("--dry-run", is_flag=True, help="With --prs: print the plan, run nothing.")
 @click.option("--unsafe-no-sandbox", "unsafe", is_flag=True, help="Run strangers' code with all your rights.")
 def trace(
     folder: Path | None,
@@ -284,13 +310,26 @@ def trace(
     ref: str | None,
     probes: str,
     device: str,
-    output: Path,
+    output: Path | None,
+    prs: str | None,
+    jobs: int | None,
+    launcher: str,
+    dry_run: bool,
     unsafe: bool,
 ) -> None:
     """Run a submission, unmodified, in miniature: what was scored and adapted on, in which order.
 
     Needs Linux, bubblewrap and the packages of the extra `run`; no GPU. Writes a trace for
-    `golf-audit check --trace` and prints what it shows. Exit code 4 when the submission did not run."""
+    `golf-audit check --trace` and prints what it shows. Exit code 4 when the submission did not run.
+
+    With --prs a file for each submission of these pull requests and a line for each head go into a folder;
+    interrupt it and start it again: it resumes."""
+    if prs is not None:
+        _trace_many(folder, repo, pr, ref, prs, probes, device, output, jobs, launcher, dry_run, unsafe)
+        return
+    if jobs is not None or launcher != "local" or dry_run:
+        raise click.UsageError("--jobs, --launcher and --dry-run go with --prs")
+    output = output or Path("golf-audit-trace.json")
     from golf_audit import observation
     from golf_audit.dynamic.command import observe, plan
     from golf_audit.report import traced
@@ -370,6 +409,7 @@ def unpack(folder: Path | None, repo: Path | None, pr: int | None, ref: str | No
     "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Default golf-audit-sweep.*"
 )
 @click.option("--fresh", is_flag=True, help="Audit everything again instead of resuming OUTPUT.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, audit nothing.")
 def sweep(
     clone: Path,
     prs: str | None,
@@ -379,13 +419,14 @@ def sweep(
     form: str,
     output: Path | None,
     fresh: bool,
+    dry_run: bool,
 ) -> None:
     """Audit many pull requests of a clone in parallel. Interrupt it and start it again: it resumes.
 
     Writes one JSON line per pull request (and the table with --format csv or html), and prints a summary."""
     from golf_audit.sweep.command import sweep_clone
 
-    crashed = sweep_clone(clone, prs, jobs, rule_ids, form, output, fresh, launcher)
+    crashed = sweep_clone(clone, prs, jobs, rule_ids, form, output, fresh, launcher, dry_run)
     sys.exit(TOOL_FAILED if crashed else 0)
 
 

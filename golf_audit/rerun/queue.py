@@ -37,6 +37,14 @@ def submit(task: Callable[[], None], folder: Path, parameters: Mapping[str, Any]
         raise AuditError(f"sbatch refused the job: {str(error).strip().splitlines()[-1][:300]}") from error
 
 
+def script(folder: Path, parameters: Mapping[str, Any]) -> str:
+    """The script that submitit would hand to sbatch."""
+    from submitit.slurm.slurm import _make_sbatch_string
+
+    made: str = _make_sbatch_string(f"python -u -m submitit.core._submit {folder}", folder, **parameters)
+    return made
+
+
 def state(job: str) -> str:
     """Slurm's word on a job: PENDING, RUNNING, COMPLETED ...; empty when it knows the job no more, "unknown"
     when the controller does not answer."""

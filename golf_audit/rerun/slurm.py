@@ -101,12 +101,7 @@ def parameters(plan: Plan) -> dict[str, Any]:
 
 def sbatch_script(plan: Plan, place: Place) -> str:
     """The script that submitit would hand to sbatch for the first seed."""
-    from submitit.slurm.slurm import _make_sbatch_string
-
-    folder = place.logs.resolve() / "submitit"
-    command = f"python -u -m submitit.core._submit {folder}"
-    script: str = _make_sbatch_string(command, folder, **parameters(plan))
-    return script
+    return queue.script(place.logs.resolve() / "submitit", parameters(plan))
 
 
 def _submit_all(

@@ -22,9 +22,12 @@ from golf_audit.errors import AuditError
 from golf_audit.gitclone import Clone
 from golf_audit.report.escape import terminal
 from golf_audit.sweep.row import read_lines, to_line
-from golf_audit.sweep.run import Target, sweep
+from golf_audit.sweep.run import JOBS, Audits, Target, Work, sweep
 from golf_audit.sweep.summary import summary
 from golf_audit.sweep.table import to_csv, to_html
+
+_SHOWN = 20
+"""Heads that a plan names."""
 
 
 def sweep_clone(
@@ -36,26 +39,58 @@ def sweep_clone(
     output: Path | None,
     fresh: bool,
     launcher: str = "local",
+    dry_run: bool = False,
 ) -> int:
     """Run a sweep and print its summary. Returns the number of heads and rules that crashed."""
     rules = [rule.id for rule in registry.pick(rule_ids)]
     with Clone(clone) as git:
-        heads = {n: git.resolve_pr(n) for n in _numbers(prs, git.pull_requests)}
+        heads = {n: git.resolve_pr(n) for n in numbers(prs, git.pull_requests)}
     lines = (output or Path("golf-audit-sweep")).with_suffix(".jsonl")
     known = {} if fresh else _known(lines, heads, rules)
-    _write(lines, "".join(to_line(row) for row in known.values()))  # without torn and stale lines
+    if dry_run:
+        left = [n for n in heads if n not in known]
+        script = slurm_script(Audits(str(clone), tuple(rule_ids)), lines) if launcher == "slurm" else ""
+        console().print(terminal_page(plan_page("audited", len(heads), left, jobs, lines, script)))
+        return 0
+    write(lines, "".join(to_line(row) for row in known.values()))  # without torn and stale lines
     targets = [Target(n) for n in heads if n not in known]
     rows = [
         *known.values(),
-        *_run(_rows_of(clone, targets, jobs, rule_ids, lines, launcher), len(targets), lines),
+        *keep(_rows_of(clone, targets, jobs, rule_ids, lines, launcher), len(targets), lines, "auditing"),
     ]
     rows.sort(key=lambda row: row["pr"])
     if form == "csv":
-        _write(lines.with_suffix(".csv"), to_csv(rows, rules))
+        write(lines.with_suffix(".csv"), to_csv(rows, rules))
     if form == "html":
-        _write(lines.with_suffix(".html"), to_html(rows))
-    Console(highlight=False, markup=False, soft_wrap=True).print(terminal_page(summary(rows, rules)))
+        write(lines.with_suffix(".html"), to_html(rows))
+    console().print(terminal_page(summary(rows, rules)))
     return sum(bool(r["crash"]) + sum(len(e["crashes"]) for e in r["submissions"]) for r in rows)
+
+
+def console() -> Console:
+    """Plain lines on standard output."""
+    return Console(highlight=False, markup=False, soft_wrap=True)
+
+
+def plan_page(
+    done: str, heads: int, left: Sequence[int], jobs: int | None, lines: Path, script: str = ""
+) -> str:
+    """What would be done: how many heads, which of them are left, where, and the job for sbatch."""
+    where = lines.name
+    page = [f"{heads} head{'s' * (heads != 1)}, {heads - len(left)} of them in {where} already"]
+    shown = ", ".join(f"#{n}" for n in left[:_SHOWN]) + (" ..." if len(left) > _SHOWN else "")
+    page += [f"to be {done}: {len(left)}{f': {shown}' if left else ''}"]
+    if not script:
+        return "\n".join([*page, f"here, by {jobs or os.cpu_count() or 1} processes"])
+    parts = min(jobs or JOBS, len(left))
+    return "\n".join([*page, f"by Slurm, in {parts} jobs; the script of each:", *script.splitlines()])
+
+
+def slurm_script(work: Work, lines: Path) -> str:
+    """What sbatch would get."""
+    from golf_audit.sweep.slurm import script
+
+    return script(work, lines.with_suffix(".slurm"))
 
 
 def terminal_page(page: str) -> str:
@@ -63,7 +98,7 @@ def terminal_page(page: str) -> str:
     return "\n".join(terminal(line) for line in page.splitlines())
 
 
-def _numbers(prs: str | None, present: Sequence[int]) -> list[int]:
+def numbers(prs: str | None, present: Sequence[int]) -> list[int]:
     """ "3,10-20" -> those of the clone in these ranges. Raises AuditError for what is no range."""
     if prs is None:
         return list(present)
@@ -101,12 +136,14 @@ def _rows_of(
     """The audit itself, here or by Slurm (then `jobs` counts jobs)."""
     if launcher == "local":
         return sweep(clone, targets, jobs or os.cpu_count() or 1, rule_ids)
-    from golf_audit.sweep.slurm import sweep_by_slurm  # imported here: POSIX only
+    from golf_audit.sweep.slurm import by_slurm  # imported here: POSIX only
 
-    return sweep_by_slurm(clone, targets, jobs, rule_ids, lines.with_suffix(".slurm"))
+    work = Audits(str(clone.resolve()), tuple(rule_ids))
+    return by_slurm(work, targets, jobs, lines.with_suffix(".slurm"))
 
 
-def _run(audited: Iterator[dict[str, Any]], total: int, lines: Path) -> list[dict[str, Any]]:
+def keep(rows_made: Iterator[dict[str, Any]], total: int, lines: Path, doing: str) -> list[dict[str, Any]]:
+    """Every row, appended to the file as it is made, with progress on standard error."""
     rows = []
     columns = (
         TextColumn("{task.description}"),
@@ -121,8 +158,8 @@ def _run(audited: Iterator[dict[str, Any]], total: int, lines: Path) -> list[dic
     except OSError as error:
         raise AuditError(f"cannot write {lines}: {error.strerror}") from error
     with stream, Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("auditing", total=total, rate="")
-        for row in audited:
+        task = progress.add_task(doing, total=total, rate="")
+        for row in rows_made:
             stream.write(to_line(row))
             stream.flush()
             rows.append(row)
@@ -131,7 +168,8 @@ def _run(audited: Iterator[dict[str, Any]], total: int, lines: Path) -> list[dic
     return rows
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """A whole file. Raises AuditError."""
     try:
         path.write_text(text, encoding="utf-8", newline="")
     except OSError as error:

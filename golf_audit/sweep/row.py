@@ -13,6 +13,7 @@ from golf_audit.outcome import exit_code, verdict
 from golf_audit.submission import Submission
 
 SCHEMA = "golf-audit/sweep-row/1"
+TRACE = "golf-audit/trace-row/1"
 SPOKEN = (Verdict.FAIL, Verdict.NEEDS_RULING, Verdict.UNDETERMINED)
 REASON_CAP = 300  # characters
 
@@ -54,7 +55,7 @@ def to_line(row: dict[str, Any]) -> str:
     return json.dumps(row, sort_keys=True, ensure_ascii=True) + "\n"
 
 
-def read_lines(text: str) -> list[dict[str, Any]]:
+def read_lines(text: str, schemas: tuple[str, ...] = (SCHEMA,)) -> list[dict[str, Any]]:
     """Rows of an earlier run. A torn last line (the run was killed while writing it) is dropped."""
     rows = []
     for line in text.splitlines():
@@ -62,6 +63,6 @@ def read_lines(text: str) -> list[dict[str, Any]]:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue  # torn by a kill: that pull request is audited again
-        if isinstance(row, dict) and row.get("schema") == SCHEMA:
+        if isinstance(row, dict) and row.get("schema") in schemas:
             rows.append(row)
     return rows

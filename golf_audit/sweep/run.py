@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from golf_audit import __version__, registry
 from golf_audit.audit import audit
@@ -20,8 +20,11 @@ from golf_audit.errors import AuditError
 from golf_audit.gitclone import Clone
 from golf_audit.load import load_pull_request, load_ref
 from golf_audit.pullrequest import additions
-from golf_audit.submission import Case
+from golf_audit.submission import Case, Submission
 from golf_audit.sweep.row import SCHEMA, row_of
+
+JOBS = 8
+"""Slurm jobs that the heads are divided among."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,38 @@ def sweep(
     """Rows in the order they finish. Heads that share a script go to one process, which parses it once.
 
     A process that dies (out of memory, killed) costs the head it was on, reported as a crash."""
-    groups = _grouped(clone, targets)
-    task: Callable[[list[Target]], list[dict[str, Any]]] = _Task(clone, tuple(rule_ids))
+    return in_processes(_grouped(clone, targets), Task(clone, _Audit(tuple(rule_ids))), jobs)
+
+
+class Work(Protocol):
+    """What is done with heads; picklable, since Slurm carries it to a node."""
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+
+    def rows(self, targets: Sequence[Target], jobs: int) -> Iterator[dict[str, Any]]:
+        """A row for each head, by so many processes."""
+
+
+@dataclass(frozen=True)
+class Audits:
+    """The rules of a sweep."""
+
+    clone: str
+    rule_ids: tuple[str, ...]
+    name: str = "golf-audit-sweep"
+
+    def rows(self, targets: Sequence[Target], jobs: int) -> Iterator[dict[str, Any]]:
+        return sweep(Path(self.clone), targets, jobs, self.rule_ids)
+
+
+def in_processes(groups: list[list[Target]], task: Task, jobs: int) -> Iterator[dict[str, Any]]:
+    """The rows of a task, a group of heads at a time in each process; with one job in this process."""
     if jobs == 1:
         for group in groups:
             yield from task(group)
         return
-    yield from _in_processes(groups, task, jobs)
-
-
-def _in_processes(
-    groups: list[list[Target]], task: Callable[[list[Target]], list[dict[str, Any]]], jobs: int
-) -> Iterator[dict[str, Any]]:
     pending = list(reversed(groups))
     suspects: list[list[Target]] = []
     while pending or suspects:
@@ -121,12 +144,26 @@ def _opened(clone: Path) -> Clone:
     return Clone(clone)
 
 
-class _Task:
-    """Audits a group of heads in a worker process; picklable."""
+Look = Callable[[Target, Submission], dict[str, Any]]
+"""What is done with one submission of a head, picklable: its entry in the row."""
 
-    def __init__(self, clone: Path, rule_ids: tuple[str, ...]) -> None:
-        self.clone = clone
-        self.rule_ids = rule_ids
+
+@dataclass(frozen=True)
+class _Audit:
+    """The rules of a sweep, asked about one submission."""
+
+    rule_ids: tuple[str, ...]
+
+    def __call__(self, target: Target, submission: Submission) -> dict[str, Any]:
+        report = audit(Case(submission, submission.date), registry.pick(self.rule_ids))
+        return row_of(submission, report)
+
+
+class Task:
+    """Looks at a group of heads in a worker process; picklable."""
+
+    def __init__(self, clone: Path, look: Look, schema: str = SCHEMA) -> None:
+        self.clone, self.look, self.schema = clone, look, schema
 
     def __call__(self, group: list[Target]) -> list[dict[str, Any]]:
         return [self.one(target) for target in group]
@@ -138,25 +175,21 @@ class _Task:
             git = _opened(self.clone)
             head = _head(git, target)
             found = load_ref(git, head) if target.ref else load_pull_request(git, target.pr)
-            entries = []
-            for submission in found:
-                report = audit(Case(submission, submission.date), registry.pick(self.rule_ids))
-                entries.append(row_of(submission, report))
+            row = _row(target, head, [self.look(target, submission) for submission in found])
         except AuditError as error:
-            return _row(target, head, [], time.perf_counter() - started, error=str(error))
+            row = _row(target, head, [], error=str(error))
         except Exception as error:  # noqa: BLE001 - one head's crash is its own row, named, never silent
-            crash = f"{type(error).__name__}: {error}"
-            return _row(target, head, [], time.perf_counter() - started, crash=crash)
-        return _row(target, head, entries, time.perf_counter() - started)
+            row = _row(target, head, [], crash=f"{type(error).__name__}: {error}")
+        return {**row, "schema": self.schema, "seconds": round(time.perf_counter() - started, 3)}
 
 
 def crashed(target: Target, why: str) -> dict[str, Any]:
     """The row of a head whose audit gave none."""
-    return _row(target, "", [], 0.0, crash=why)
+    return _row(target, "", [], crash=why)
 
 
 def _row(
-    target: Target, head: str, entries: list[dict[str, Any]], seconds: float, error: str = "", crash: str = ""
+    target: Target, head: str, entries: list[dict[str, Any]], error: str = "", crash: str = ""
 ) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
@@ -166,5 +199,5 @@ def _row(
         "submissions": entries,
         "error": error,
         "crash": crash,
-        "seconds": round(seconds, 3),
+        "seconds": 0.0,
     }

@@ -1,7 +1,7 @@
-"""A sweep by Slurm: the heads in parts, a job for each part, rows as the jobs write them.
+"""Work on many heads by Slurm: the heads in parts, a job for each part, rows as the jobs write them.
 
 Every job writes JSON lines into a file of its own, below a folder that all nodes see, as they see the clone.
-Heads of a job that ended early are rows that say so; the sweep audits them again when it is started again.
+Heads of a job that ended early are rows that say so; they are tried again when the command is started again.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from golf_audit.rerun import queue
-from golf_audit.sweep.row import read_lines, to_line
-from golf_audit.sweep.run import Target, crashed, sweep
+from golf_audit.sweep.row import SCHEMA, TRACE, read_lines, to_line
+from golf_audit.sweep.run import JOBS, Target, Work, crashed
 
-JOBS = 8
 CPUS = 8
 MINUTES = 24 * 60
 POLL_S = 2.0
@@ -24,28 +23,26 @@ POLL_S = 2.0
 
 @dataclass(frozen=True)
 class Part:
-    """Callable on a node: audits its heads into its file."""
+    """Callable on a node: does the work on its heads, the rows into its file."""
 
-    clone: str
+    work: Work
     targets: tuple[Target, ...]
-    rule_ids: tuple[str, ...]
     output: str
     cpus: int
 
     def __call__(self) -> None:
         output = Path(self.output)
         with output.open("w", encoding="utf-8") as stream:
-            for row in sweep(Path(self.clone), self.targets, self.cpus, self.rule_ids):
+            for row in self.work.rows(self.targets, self.cpus):
                 stream.write(to_line(row))
                 stream.flush()
         output.with_suffix(".done").touch()
 
 
-def sweep_by_slurm(
-    clone: Path,
+def by_slurm(
+    work: Work,
     targets: Sequence[Target],
     jobs: int | None,
-    rule_ids: Sequence[str],
     folder: Path,
     cpus: int = CPUS,
     poll_s: float = POLL_S,
@@ -53,18 +50,16 @@ def sweep_by_slurm(
     """Rows in the order they are written. Stopping the iteration ends the jobs. Raises AuditError."""
     queue.require_slurm()
     folder.mkdir(parents=True, exist_ok=True)
-    count = max(1, min(jobs or JOBS, len(targets)))
+    count = parts_of(targets, jobs)
     running: dict[str, Part] = {}
     told: dict[str, int] = {}
     try:
-        for number in range(count if targets else 0):
+        for number in range(count):
             output = folder.resolve() / f"part{number}.jsonl"
             for old in (output, output.with_suffix(".done")):
                 old.unlink(missing_ok=True)
-            part = Part(
-                str(clone.resolve()), tuple(targets[number::count]), tuple(rule_ids), str(output), cpus
-            )
-            running[queue.submit(part, folder / "submitit", _parameters(cpus))] = part
+            part = Part(work, tuple(targets[number::count]), str(output), cpus)
+            running[queue.submit(part, folder / "submitit", _parameters(work.name, cpus))] = part
         while running:
             time.sleep(poll_s)
             for job, part in list(running.items()):
@@ -80,9 +75,19 @@ def sweep_by_slurm(
             queue.cancel(job)
 
 
-def _parameters(cpus: int) -> dict[str, Any]:
+def parts_of(targets: Sequence[Target], jobs: int | None) -> int:
+    """How many jobs there will be."""
+    return min(jobs or JOBS, len(targets))
+
+
+def script(work: Work, folder: Path, cpus: int = CPUS) -> str:
+    """What submitit would hand to sbatch for each part."""
+    return queue.script(folder.resolve() / "submitit", _parameters(work.name, cpus))
+
+
+def _parameters(name: str, cpus: int) -> dict[str, Any]:
     return {
-        "job_name": "golf-audit-sweep",
+        "job_name": name,
         "time": MINUTES,
         "nodes": 1,
         "ntasks_per_node": 1,
@@ -105,7 +110,7 @@ def _rows(part: Part) -> list[dict[str, Any]]:
         text = Path(part.output).read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    return list(read_lines(text[: text.rfind("\n") + 1]))
+    return read_lines(text[: text.rfind("\n") + 1], (SCHEMA, TRACE))
 
 
 def _unfinished(part: Part, rows: Sequence[dict[str, Any]], over: str) -> Iterator[dict[str, Any]]:

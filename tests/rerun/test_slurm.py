@@ -18,7 +18,9 @@ import pytest
 
 from golf_audit.ledger import Ledger, read_ledger
 from golf_audit.sweep import Target, sweep
-from golf_audit.sweep.slurm import sweep_by_slurm
+from golf_audit.sweep.run import Audits
+from golf_audit.sweep.slurm import by_slurm
+from golf_audit.sweep.traces import How, Look, Traces
 from tests.rerun.cluster import Cluster, cluster, missing
 from tests.rerun.small import claim, data, folder, score
 from tests.test_sweep import clone  # noqa: F401 - a fixture
@@ -172,7 +174,7 @@ def test_a_sweep_in_parts_finds_what_one_process_finds(
     monkeypatch.setenv("SLURM_CONF", slurm.environ["SLURM_CONF"])
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     targets = [Target(number) for number in (1, 2, 3, 4)]
-    rows = list(sweep_by_slurm(clone, targets, 2, ("R",), tmp_path / "parts", cpus=1))
+    rows = list(by_slurm(Audits(str(clone), ("R",)), targets, 2, tmp_path / "parts", cpus=1))
     alone = {row["pr"]: row["submissions"] for row in sweep(clone, targets, 1, ("R",))}
     assert {row["pr"]: row["submissions"] for row in rows} == alone
     assert not any(row["crash"] for row in rows)
@@ -185,11 +187,33 @@ def test_heads_of_a_sweeps_killed_job_are_rows_that_say_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SLURM_CONF", slurm.environ["SLURM_CONF"])
-    rows = sweep_by_slurm(clone / "no clone", [Target(1), Target(2)], 1, ("R",), tmp_path / "parts", cpus=1)
+    work = Audits(str(clone / "no clone"), ("R",))
+    rows = by_slurm(work, [Target(1), Target(2)], 1, tmp_path / "parts", cpus=1)
     assert [(row["pr"], "Slurm job ended before it" in row["crash"]) for row in rows] == [
         (1, True),
         (2, True),
     ]
+
+
+def test_traces_of_several_heads_by_jobs(
+    slurm: Cluster,
+    clone: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same launcher, the same rows as here: a file for each submission in a folder that nodes see."""
+    monkeypatch.setenv("SLURM_CONF", slurm.environ["SLURM_CONF"])
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    work = Traces(str(clone), Look(str(folder), How("quick", "cpu", False)))
+    rows = sorted(
+        by_slurm(work, [Target(1), Target(3)], 2, tmp_path / "parts", cpus=1), key=lambda r: r["pr"]
+    )
+    assert [row["pr"] for row in rows] == [1, 3] and not any(row["crash"] for row in rows)
+    (one,) = rows[0]["submissions"]
+    assert one["ending"] == "ok" and one["attested"] and (folder / one["file"]).is_file(), one
+    assert rows[1]["submissions"] == []
 
 
 def test_three_seeds_of_golf_ref_with_one_job_requeued_in_the_middle(slurm: Cluster, tmp_path: Path) -> None:
