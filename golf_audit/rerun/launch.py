@@ -12,7 +12,6 @@ import selectors
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from golf_audit.dynamic import watch
 from golf_audit.dynamic.sandbox import Bind, Descriptors, Limits, command, stage_parent, text_file
 from golf_audit.dynamic.seccomp import filter_for
 from golf_audit.errors import AuditError
+from golf_audit.scratch import scratch
 
 How = Literal["finished", "failed", "timeout", "memory", "flood", "killed", "interrupted", "not started"]
 TICK = 0.5
@@ -250,8 +250,7 @@ class _Running:
 
 def _folder(stack: contextlib.ExitStack, sandbox: bool) -> Path:
     """An empty folder for as long as the task runs, which the user that it becomes can enter."""
-    parent = stage_parent() if sandbox else None
-    made = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="golf-audit-", dir=parent)))
+    made = stack.enter_context(scratch("rerun", stage_parent() if sandbox else None))
     made.chmod(0o711)
     return made
 

@@ -10,9 +10,7 @@ import contextlib
 import fcntl
 import os
 import re
-import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ from golf_audit.rerun.result import latest
 from golf_audit.rerun.seed import SeedSpec, run_seed, spec_of
 from golf_audit.reruns import program_files
 from golf_audit.reruns.view import runs_in
+from golf_audit.scratch import scratch
 from golf_audit.trainlog import Run
 
 PROGRESS_S = 10.0
@@ -251,14 +250,11 @@ def running(logs: Path, entry: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def program_folder(plan: Plan, below: Path | None = None) -> Iterator[Path]:
+def program_folder(plan: Plan) -> Iterator[Path]:
     """The program's files in a folder that the run may read."""
-    folder = Path(tempfile.mkdtemp(prefix="golf-audit-program-", dir=below))
-    try:
+    with scratch("program") as folder:
         write_program(plan, folder)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_program(plan: Plan, folder: Path) -> None:

@@ -80,9 +80,7 @@ def body(
         "wall_s": round(ended.wall_s, 3),
         "environment": environment,
         "log": _fingerprint(log, base),
-        "score": {"tag": final.name[:200], "bpb": final.bpb, "loss": final.loss}
-        if final is not None
-        else None,
+        "score": _score(final),
         "train_s": train.value if train is not None else None,
         "eval_s": evaluation.seconds if evaluation is not None else None,
         "steps": run.steps.step if run is not None and run.steps is not None else None,
