@@ -32,8 +32,9 @@ def write_files(folder: Path, files: dict[str, str], result: Result) -> None:
     told = {**files, RESULT: json.dumps(asdict(result), indent=2) + "\n"}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (REPORT, SARIF, HTML, PAGE, RESULT):
-            (folder / name).unlink(missing_ok=True)
+        known = [folder / name for name in (REPORT, SARIF, HTML, PAGE, RESULT)]
+        for path in (*known, *folder.glob("trace-*.json")):
+            path.unlink(missing_ok=True)
         for name, text in told.items():
             (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:

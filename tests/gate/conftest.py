@@ -20,7 +20,6 @@ from gitrepo import Repo
 EXAMPLES = ROOT / "examples" / "track_10min_16mb"
 TRACK = "records/track_10min_16mb"
 OVER, LEGAL = "2026-04-22_OverTheLimits", "2026-04-20_ScoreFirstTTT"
-POLISH = "2026-04-21_PolishBeforeQuantising"
 DAY = "2026-04-22"
 Content = Mapping[str, str | bytes | None]
 

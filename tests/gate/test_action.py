@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import LEGAL, OVER, POLISH, TRACK, Challenge, folder
+from .conftest import LEGAL, OVER, TRACK, Challenge, folder
 from .runner import ACTION, Done
 
 Commands = Callable[[str], list[str]]
@@ -286,26 +286,6 @@ def test_the_tool_is_installed_from_the_action_itself_once(challenge: Challenge)
     written = (home / "complete").stat().st_mtime_ns
     assert runner.run(python=sys.executable).exit_code == 0
     assert (home / "complete").stat().st_mtime_ns == written and package.is_file()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="trace is for Linux")
-def test_with_trace_the_run_stands_in_the_report(challenge: Challenge) -> None:
-    challenge.pull_request(7, folder(POLISH))
-    home = challenge.temp / "golf-audit" / "env"
-    home.unlink()
-    (home / "bin").mkdir(parents=True)
-    (home / "complete").touch()
-    (home / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')  # has torch
-    (home / "bin" / "python").chmod(0o755)
-    runner = challenge.runner(7)
-    runner.given = {"sandbox": {}}
-    done = runner.run(trace="true")
-    assert done.exit_code == 1, done.stderr
-    told = json.loads((done.report / "report.json").read_bytes())
-    (t01,) = (r for r in told["rulings"] if r["rule"] == "T01")
-    assert "trace" in {e["kind"] for f in t01["findings"] for e in f["evidence"]}
-    assert json.loads((done.report / "trace-1.json").read_bytes())
 
 
 # --- the file itself ------------------------------------------------------------------------------------

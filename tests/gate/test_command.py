@@ -13,8 +13,12 @@ import yaml
 from click.testing import CliRunner, Result
 from golf_audit.cli import cli
 
+from golf_audit import observation
 from golf_audit.gate import audit as gate_audit
 from golf_audit.gate.precommit import folders_of
+from golf_audit.observation import Observation
+from golf_audit.submission import Submission
+from golf_audit.timeline import Origin, Timeline
 
 from .conftest import EXAMPLES, LEGAL, OVER, TRACK, Challenge, folder
 from .runner import ROOT
@@ -104,6 +108,34 @@ def test_a_figure_that_cannot_be_drawn_costs_the_page_and_no_verdict(
     done = audited(challenge, "--head", head, "--rule", "A01")
     assert done.exit_code == 0 and "a figure could not be drawn (IndexError: no such moment)" in done.output
     assert not page.exists()
+
+
+def test_what_a_run_showed_stands_in_the_report_and_beside_it(
+    challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run itself, and its sandbox, are tested with `trace`."""
+    head = challenge.pull_request(7, folder(LEGAL))
+    asked = []
+
+    def plan(*how: object) -> object:
+        asked.append(how)
+        return how
+
+    def observe(of: Submission, how: object) -> Observation:
+        ended = ("full", "cpu", True, "failed", "the run ended at once")
+        return Observation(of.head.fingerprint, of.head.folder, *ended, Timeline(Origin.OBSERVED, ()))
+
+    monkeypatch.setattr("golf_audit.dynamic.command.plan", plan)
+    monkeypatch.setattr("golf_audit.dynamic.command.observe", observe)
+    done = audited(challenge, "--head", head, "--rule", "M01", "--dynamic")
+    assert done.exit_code == 0, done.output
+    assert asked == [("full", "cpu", False)]  # in the sandbox
+    report = json.loads((challenge.temp / "out" / "report.json").read_bytes())
+    assert "the run ended at once" in report["rulings"][0]["reason"]
+    seen = observation.read(challenge.temp / "out" / "trace-1.json")
+    assert seen.fingerprint == report["submission"]["fingerprint"]
+    audited(challenge, "--head", head, "--rule", "M01")
+    assert not (challenge.temp / "out" / "trace-1.json").exists()  # of an earlier run
 
 
 UNUSABLE = {
