@@ -95,6 +95,8 @@ class Attributes(Machine):
                 return found
         if name == "module" and obj.root is not None:
             return obj
+        if name == "state" and obj.root is not None and _of_mlx(obj):
+            return Lst(None, Unk(roots=frozenset({obj.root})))
         if name == "__class__":
             return obj.cls
         if name == "__dict__":
@@ -160,3 +162,8 @@ class Attributes(Machine):
     @staticmethod
     def only_marks(taint: Taint) -> Taint:
         return frozenset(a for a in taint if isinstance(a, Ix))
+
+
+def _of_mlx(obj: Obj) -> bool:
+    """True for a module of MLX, whose `state` is the tree of its parameters."""
+    return isinstance(obj.cls, Cls) and "mlx.nn.Module" in obj.cls.libraries()
