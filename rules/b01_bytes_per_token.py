@@ -5,7 +5,7 @@ Law    Tokenizer changes must prove that val_bpb is computed correctly (README, 
        #1184 was removed).
 Look   The script is evaluated, not executed, over a vocabulary of sample pieces: what does each pair of
        tokens add to the bytes that a loss is divided by? A table read from a file of the folder is held
-       against the vocabulary beside it.
+       against the vocabulary beside it. A run divides the recorded losses by our own count of the bytes.
 Blind  Tables and vocabularies that are not in the folder. Bytes read from a file beside the tokens are
        B03's, their sum is B02's.
 """

@@ -3,7 +3,8 @@
 Law    Organiser's audit note on #1797 (2026-04-26) for the previous-token mix without BOS mask;
        disputed in #1988. Needs a ruling at most, and only after that date.
 Look   In per-document evaluation, every forward path must mask the previous-token mix at BOS.
-       Dense-stream evaluation (baseline, #549, #1019, #1204) is not bound.
+       Dense-stream evaluation (baseline, #549, #1019, #1204) is not bound. A run exchanges one document and
+       compares the scores of the next.
 Blind  Mixing inside native kernels, and a mask that is made in another function.
 """
 

@@ -6,7 +6,8 @@ Law    Hashed caches that mix only the realised token's probability were ruled o
 Look   The reported score must come from a softmax over the whole vocabulary, or from a mixture that
        is renormalised. Softcaps, one temperature for all, and closed-form renormalised tilts pass.
        Mixtures normalised over bytes, exact full-vocabulary causal caches and Dirichlet caches need
-       a ruling.
+       a ruling. A run compares each loss with that of a softmax; of a mixture it scores one target again
+       as every token of the vocabulary and sums their probabilities.
 Blind  Whether native code normalises is seen by a run only.
 """
 

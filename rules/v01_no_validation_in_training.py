@@ -3,7 +3,8 @@
 Law    No access to validation data during training; the paid prefix is named and banned (README,
        restrictions on evaluation, since 2026-03-20).
 Look   Which files feed the training loop, and what embedded payloads hold. Adaptation by the
-       validation stream before quantisation is T01's.
+       validation stream before quantisation is T01's. In a run: whether the step of the training loop takes
+       validation targets before their score.
 Blind  Data on disk: whether a shard called train holds validation documents is V04's.
 """
 

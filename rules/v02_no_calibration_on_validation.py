@@ -3,7 +3,8 @@
 Law    Calibrating the quantiser on validation tokens breaks the order of prediction (organiser on
        #728, 2026-03-28).
 Look   Which stream feeds Hessians, clip ranges, temperatures and other statistics. Training data or
-       self-generated text passes here; when it runs is A03's.
+       self-generated text passes here; when it runs is A03's. In a run: whether what is written, and read
+       back to be scored, changes with the validation tokens though no gradient on them was seen.
 Blind  Statistics collected by native code.
 """
 

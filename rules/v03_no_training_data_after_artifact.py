@@ -5,7 +5,8 @@ Law    No access to training data during evaluation unless those bits are paid f
 Look   What was learned, counted or calibrated on training tokens behind the reported score, and whether
        a file that the program writes holds it. What is not in any file and comes after the weights were
        written, or reaches the score as a table, was never paid for. Tables inside the written files
-       pass, and so do Hessians that are collected before the quantised weights are written.
+       pass, and so do Hessians that are collected before the quantised weights are written. A run exchanges
+       the training shards once the artifact was read back; tokens kept in memory escape it.
 Blind  Training data copied elsewhere under another name before the artifact is written; whether the file
        that holds a table is one of the counted ones.
 """

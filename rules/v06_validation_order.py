@@ -4,7 +4,8 @@ Law    Practice: documents sorted by length with per-document reset were accepte
        state merged and contested (#1610, #1626, #1736, #1855).
 Look   Only where the model adapts on validation tokens: whether the scored documents or windows were
        sorted, shuffled or permuted, and whether what is learned from one of them is kept for the next. An
-       order computed from losses or targets is P02's.
+       order computed from losses or targets is P02's. A run tells whether scores far behind a document
+       depend on it: where none does, none depends on the order.
 Blind  Queues shared between processes: the order is decided at run time.
 """
 

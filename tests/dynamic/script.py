@@ -3,6 +3,7 @@
 The job's environment picks the story: LATE trains before it scores, CRASH raises, SLEEP and LOOP never end.
 """
 
+import os
 import sys
 import time
 
@@ -67,6 +68,9 @@ def learn(first: int) -> None:
     steps += 1
 
 
+if "FORK" in job.environ:  # as a run with several ranks or forked candidates does
+    os.fork()
+    os.fork()
 if "SLEEP" in job.environ:
     sender.send(Print(text="sleeping"))
     time.sleep(600)

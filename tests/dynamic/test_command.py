@@ -12,9 +12,13 @@ from click.testing import CliRunner
 from golf_audit.cli import cli
 
 from golf_audit import observation
+from golf_audit.dynamic import command as commands
 from golf_audit.dynamic import sandbox
+from golf_audit.dynamic.contract import Ending, RunResult, Usage
+from golf_audit.dynamic.messages import Phase
 from golf_audit.observation import Outcome, Word
 from golf_audit.report import traced
+from tests.dynamic.fake import JOB
 from tests.dynamic.test_document import told
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "track_10min_16mb"
@@ -60,6 +64,20 @@ def test_where_namespaces_are_denied_trace_says_how_to_allow_them(monkeypatch: p
     finally:
         sandbox._problem.cache_clear()
     assert code == 4 and "no uid map" in said and ("seccomp=unconfined" in said or "AppArmor" in said)
+
+
+def test_progress_tells_the_run_its_phase_and_its_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a terminal one line that is rewritten, elsewhere a line for each run; both escaped."""
+    console = commands.Console("x")
+    end = RunResult(JOB, Ending.FAILED, "ValueError: \x1b[2J", usage=Usage(seconds=12.5, peak_bytes=1 << 29))
+    for live in (True, False):
+        console._live, console._shown = live, 0.0
+        console.begins("two ranks", 11, 12)
+        console.hears(Phase(name="evaluate"), 3.25)
+        console.ends("two ranks", end)
+        said = capsys.readouterr().err
+        assert ("11/12 two ranks    3.2 s  evaluate" in said) is live
+        assert "11/12 two ranks   12.5 s  0.5 GB  ValueError" in said and "\x1b" not in said
 
 
 def test_a_trace_of_another_folder_is_refused(tmp_path: Path) -> None:

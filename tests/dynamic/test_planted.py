@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,11 +17,13 @@ from golf_audit.dynamic.miniature import Shape, prepare
 from golf_audit.dynamic.probes import FULL, QUICK
 from golf_audit.dynamic.probes.artifact import Artifact
 from golf_audit.dynamic.probes.candidates import Candidates
+from golf_audit.dynamic.probes.control import Controlled
+from golf_audit.dynamic.probes.order import Order
 from golf_audit.dynamic.probes.training import TrainingData
 from golf_audit.dynamic.run import Way
 from golf_audit.dynamic.trace import Plan, trace
 from golf_audit.load import load_folder
-from golf_audit.observation import Observation, Result
+from golf_audit.observation import Observation, Result, to_json
 from tests.dynamic.planted import COUNTS_TRAINING, EXACT, FAULTS, HASHED, SAVED, mixing, script
 
 pytestmark = pytest.mark.slow
@@ -84,6 +87,18 @@ def test_the_honest_submission_is_clean_in_every_probe() -> None:
     }
 
 
+def test_the_full_set_twice_gives_the_same_bytes() -> None:
+    """Every probe, forked candidates and two ranks too: nothing of a clock, a process or a folder is told."""
+    text = mixing(EXACT).replace("def main():\n", 'def main():\n    os.environ.get("RANK")\n')
+    one, other = (
+        observed(text=text, probes=(*FULL[1:], Controlled((Order(), Candidates(seconds=600)))), full=full)
+        for full in (True, False)  # two traces, not one that is remembered
+    )
+    assert {"candidates", "two ranks", "prefix", "bytes"} <= words(one).keys()
+    assert replace(other, probes="full") == one
+    assert to_json(replace(other, probes="full")) == to_json(one)
+
+
 @pytest.mark.parametrize("fault", ["trains before it scores", "writes a gradient step by hand"])
 def test_learning_on_targets_before_their_score_is_late(fault: str) -> None:
     assert last(observed(fault)).late
@@ -124,7 +139,7 @@ def test_dropped_targets_are_missing() -> None:
 @pytest.mark.parametrize(("cache", "word"), [(HASHED, "VIOLATION"), (EXACT, "CLEAN")])
 def test_candidates_of_a_mixture_are_scored_again(cache: str, word: str) -> None:
     """All 1,024 tokens at one target: exact counts sum to one, colliding ones to far more."""
-    seen = observed(text=mixing(cache), probes=(Candidates(),))
+    seen = observed(text=mixing(cache), probes=(Candidates(seconds=600),))
     assert last(seen).attested
     (outcome,) = seen.outcomes
     assert outcome.word.name == word, outcome.says

@@ -268,6 +268,14 @@ def test_an_artifact_that_changes_with_validation_tokens() -> None:
     assert only(Artifact().compare(run, [failed])).word is Word.VOID
 
 
+def test_a_file_that_differs_from_run_to_run_shows_nothing() -> None:
+    """A time or a process number beside the weights."""
+    probe = Controlled((Artifact(),))
+    run, other = story(), story(digest="bb")
+    assert [o.word for o in probe.compare(run, [run, other])] == [Word.CLEAN, Word.VIOLATION]
+    assert [o.word for o in probe.compare(run, [other, other])] == [Word.CLEAN, Word.VOID]
+
+
 def test_weights_stand_for_an_artifact_that_is_never_read_back() -> None:
     run = IN_ORDER
     (variation,) = Artifact().variations(run)

@@ -179,9 +179,10 @@ def test_without_a_sandbox_the_same_observation_but_for_that_word() -> None:
     assert replace(seen, sandboxed=True, outcomes=()) == replace(inside, outcomes=())
 
 
-def test_interrupting_leaves_nothing(tmp_path: Path) -> None:
-    """Ctrl-C while a run goes on: its processes and the folders are gone."""
-    code = "import tests.dynamic.test_trace as t, sys\nt.traced(SLEEP='1')\n"
+@pytest.mark.parametrize("forks", ["", ", FORK='1'"])
+def test_interrupting_leaves_nothing(forks: str, tmp_path: Path) -> None:
+    """Ctrl-C while a run goes on, alone or in several processes: they and the folders are gone."""
+    code = f"import tests.dynamic.test_trace as t, sys\nt.traced(SLEEP='1'{forks})\n"
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", code],

@@ -29,8 +29,6 @@ from golf_audit.dynamic.child.recorder.traced import Traced
 from golf_audit.dynamic.messages import End, Probe
 
 NAME = "candidates"
-SECONDS = 60.0
-"""CPU time of all copies together."""
 SLOWEST = 20.0
 """Real time for one copy."""
 _LIST = 64
@@ -47,6 +45,7 @@ class Candidates:
         self.position = int(options.get("position") or 0)
         self._after, self._event = options.get("after_event"), options.get("counted_event")
         self._row = int(options.get("counted_row") or 0)
+        self._seconds = float(options.get("seconds") or 0.0)  # CPU time of all copies together
         self._soon = int(options.get("candidate") or 0)  # the one that must not be left out
         self._pipe: int | None = None  # of a copy
         self._held: list[Place] = []
@@ -71,7 +70,7 @@ class Candidates:
         with torch._C.DisableTorchFunction(), torch.no_grad():
             self._held = held(self.locator.stream.copy(), self.position)
         for token in order:
-            if sum(os.times()[2:4]) > SECONDS:
+            if sum(os.times()[2:4]) > self._seconds:
                 break
             loss = self._one(own, token)
             if loss is None:
@@ -111,9 +110,7 @@ class Candidates:
         if token != own:
             for place in self._held:
                 place.write(token)
-            stream = self.locator.stream.copy()
-            stream[self.position] = token
-            self.locator.__init__(stream, self.locator.vocab)  # type: ignore[misc]
+            self.locator.stream[self.position] = token
 
 
 @dataclass(frozen=True)

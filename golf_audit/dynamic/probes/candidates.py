@@ -22,6 +22,8 @@ from golf_audit.dynamic.probes.lines import Line, lines
 NAME = "candidates"
 TOLERANCE = 2e-3
 """Of the sum. A thousand float32 probabilities sum to one within 1e-5."""
+SECONDS = 60.0
+"""CPU time of all copies together."""
 SAME = 1e-3
 """Nats between the probability of a candidate in memory and from files."""
 DEPARTS = 1e-5
@@ -48,6 +50,9 @@ class Candidates:
     shows = "that the probabilities which a mixed score gives to all tokens in one place exceed one in sum"
     cannot = "say it of other targets, or where a cache never speaks in a stream without repeated pairs"
 
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.seconds = seconds
+
     def variations(self, baseline: RunResult) -> Sequence[Variation]:
         """A run that forks; none where whole distributions were seen."""
         found = _asked(baseline)
@@ -60,6 +65,7 @@ class Candidates:
             ("counted_event", target.event),
             ("counted_row", target.row),
             ("candidate", baseline.tokens[target.position]),
+            ("seconds", self.seconds),
         )
         change = Perturbation("candidate", ((target.position, target.position + 1),), seed=6)
         return (Variation("candidates", change, options=forking),)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from golf_audit.dynamic.contract import Outcome, Probe, RunResult, Variation, Word
-from golf_audit.dynamic.messages import Score
+from golf_audit.dynamic.messages import Read, Score, Write
+from golf_audit.dynamic.probes.artifact import Artifact
 from golf_audit.dynamic.probes.compare import pair
 
+FILES = "the same run twice writes different files, so a changed file shows nothing"
 SAYS = "the same run twice gives different scores, so a changed score shows nothing"
 
 
@@ -36,7 +38,10 @@ class Controlled:
             count = len(probe.variations(baseline))
             said = probe.compare(baseline, rest[:count])
             del rest[:count]
-            outcomes += said if control.word is Word.CLEAN else [_void(outcome) for outcome in said]
+            why = "" if control.word is Word.CLEAN else SAYS
+            if not why and isinstance(probe, Artifact) and _written(baseline) != _written(extra[0]):
+                why = FILES
+            outcomes += [_void(outcome, why) if why else outcome for outcome in said]
         return outcomes
 
     def _control(self, baseline: RunResult, again: RunResult) -> Outcome:
@@ -49,8 +54,14 @@ class Controlled:
         return Outcome(self.name, Word.VOID, SAYS, places=(f"{differing.site[0]}:{differing.site[1]}",))
 
 
-def _void(outcome: Outcome) -> Outcome:
-    return outcome if outcome.word is Word.NOTE else replace(outcome, word=Word.VOID, says=SAYS)
+def _void(outcome: Outcome, says: str) -> Outcome:
+    return outcome if outcome.word is Word.NOTE else replace(outcome, word=Word.VOID, says=says)
+
+
+def _written(result: RunResult) -> list[tuple[str, str]]:
+    """What a run wrote and read back, with its digests."""
+    back = {m.path for m in result.of(Read) if m.stream == "artifact"}
+    return [(m.path, m.digest) for m in result.of(Write) if m.path in back]
 
 
 def _differing(one: RunResult, other: RunResult) -> Score | None:
