@@ -48,10 +48,14 @@ class Matching:
     @cached_property
     def share(self) -> float:
         """The part of the larger of both codes that is the same, by size."""
-        same = sum(pair.ours.size for pair in self.pairs if pair.same)
-        ours = sum(p.ours.size for p in self.pairs) + sum(u.size for u in self.added)
-        theirs = sum(p.theirs.size for p in self.pairs) + sum(u.size for u in self.removed)
-        return same / max(ours, theirs, 1)
+        ours = [*(p.ours for p in self.pairs), *self.added]
+        theirs = [*(p.theirs for p in self.pairs), *self.removed]
+        return _share(self.pairs, ours, theirs)
+
+
+def _share(pairs: Sequence[Pair], ours: Sequence[Unit], theirs: Sequence[Unit]) -> float:
+    same = sum(pair.ours.size for pair in pairs if pair.same)
+    return same / max(sum(u.size for u in ours), sum(u.size for u in theirs), 1)
 
 
 def match(ours: Submission, theirs: Submission) -> Matching:
@@ -115,10 +119,15 @@ class _Matcher:
         self.pairs: list[Pair] = []
         self._names = ({u.name for u in left}, {u.name for u in right})
 
-    def matching(self) -> Matching:
+    def equal(self) -> list[Pair]:
+        """The pairs of equal code alone."""
         self._round(lambda u: (u.name, u.exact), same=True)
         self._round(lambda u: u.exact, same=True)
         self._renamed()
+        return self.pairs
+
+    def matching(self) -> Matching:
+        self.equal()
         self._round(lambda u: u.name, same=False)
         self._alike()
         return Matching(tuple(self.pairs), tuple(self.left), tuple(self.right))
@@ -177,5 +186,9 @@ def _overlap(ours: Counter[str], theirs: Counter[str]) -> float:
 
 def nearest(child: Submission, parents: Iterable[Submission]) -> list[tuple[float, Submission]]:
     """Candidates by the part of the code that they share with the child, the nearest first."""
-    found = [(match(child, parent).share, parent) for parent in parents]
+    ours = _all_units(child)
+    found = []
+    for parent in parents:
+        theirs = _all_units(parent)
+        found.append((_share(_Matcher(ours, theirs).equal(), ours, theirs), parent))
     return sorted(found, key=lambda pair: -pair[0])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from golf_audit.errors import AuditError, CloneError, NoSuchSubmission
 from golf_audit.gitclone import Clone
-from golf_audit.lineage.code import match, nearest
+from golf_audit.lineage.code import nearest
 from golf_audit.lineage.compare import name_of
 from golf_audit.lineage.model import Mention, Name, Named
 from golf_audit.lineage.words import listed
@@ -70,7 +70,7 @@ def found(named: Named, clone: Clone, child: Submission) -> Found:
     if named.candidates and not spoken.read:
         return Found(None, why="; ".join(spoken.problems))
     by_words = _by_words(child, spoken) if named.candidates else Found(None, why=_no_name(named))
-    share = match(child, by_words.submission).share if by_words.submission is not None else 0.0
+    share = nearest(child, [by_words.submission])[0][0] if by_words.submission is not None else 0.0
     undecided = named.candidates and by_words.submission is None
     if undecided or share >= CLOSE or not named.others:
         return by_words
