@@ -6,11 +6,14 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/track_non_record_16mb/2026-11-21_GolfRefTiny
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: sandbox demo test check lint types test-slow test-corpus test-slurm test-browser test-all effect rules example bench clean
+.PHONY: dev sandbox demo test check lint types test-slow test-corpus test-slurm test-browser test-all effect rules example bench clean
 
 ## demo: core install (no torch), audit the bundled examples, print the reports
 demo: $(VENV)/.core
 	@for folder in examples/*/*/; do $(BIN)/golf-audit check --exit-zero "$$folder"; echo; done
+
+## dev: the environment of the tests, without running any
+dev: $(VENV)/.dev
 
 ## test: lint, types, and the test suite without the slow and corpus parts
 test: $(VENV)/.dev sandbox lint types

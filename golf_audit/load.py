@@ -122,7 +122,8 @@ def _refuse_several(given: Path, place: str, tree: FileTree) -> None:
     names = [
         folder.removeprefix(prefix) for folder in submission_folders(prefix + path for path in tree.files)
     ]
-    what = f"a folder of {len(names)} submissions, such as {names[0]}" if names else "no submission in it"
+    count = "one submission" if len(names) == 1 else f"{len(names)} submissions"
+    what = f"a folder of {count}, such as {names[0]}" if names else "no submission in it"
     raise NoSuchSubmission(f"{given}: {what}; name the folder that holds train_gpt.py")
 
 
