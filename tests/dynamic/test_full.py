@@ -163,3 +163,13 @@ def test_a_rank_that_says_nonsense_is_heard_no_more(run: Run) -> None:
     assert "no such tally" in account.ranks[0].bad
     assert "no such tally" in shown(account, "", run.data)["why"]
     assert not any(isinstance(message, Left) for message in account.ranks[0].left)
+
+
+@pytest.mark.parametrize("folder", ["../..", "/etc", "a/../../b"])
+def test_a_rank_names_no_folder_outside_the_data(folder: str) -> None:
+    account = Account(1)
+    start = '"n": 0, "schema": "", "python": "", "torch": "", "targets": 0'
+    whole = f'"n": 1, "folder": "{folder}", "tokens": 10, "rank": 0, "world": 1'
+    for kind, fields in (("start", start), ("whole", whole)):
+        account.hear(0, f'{{"kind": "{kind}", "t": 0, {fields}}}\n'.encode())
+    assert "no such stream" in account.ranks[0].bad

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,9 @@ class Account:
             taker(self, rank, message)
 
     def _whole(self, rank: Rank, message: Whole) -> None:
-        if message.tokens > MAX_TOKENS or rank.whole is not None:
+        folder = PurePosixPath(message.folder)
+        outside = folder.is_absolute() or ".." in folder.parts
+        if message.tokens > MAX_TOKENS or rank.whole is not None or outside:
             raise BadMessage("no such stream")
         rank.whole = message
         if len(self.learned) < message.tokens:
