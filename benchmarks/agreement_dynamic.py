@@ -56,6 +56,7 @@ DECIDED = ("T01", "P01", "M01")
 DECISIVE = (Verdict.PASS.value, Verdict.FAIL.value, Verdict.NEEDS_RULING.value, Verdict.NOT_APPLICABLE.value)
 KEPT = ("blob", "static", "dynamic", "reasons", "said")
 LEAN, PREFIX = (Order(), Whole(), Prefix()), (*QUICK, Prefix())
+NOT_RULED = {"folder": "", "expected": "", "violations": "", "authority": ""}
 PROBES: dict[str, tuple[Probe, ...]] = {"lean": LEAN, "quick": QUICK, "prefix": PREFIX, "full": FULL}
 """A clean comparison is its own control; "lean" makes a control run only where scores changed."""
 
@@ -104,8 +105,10 @@ def wanted(rows: Sequence[dict[str, str]], every: bool) -> list[dict[str, str]]:
 
 
 def folder_of(clone: Clone, row: dict[str, str]) -> Submission | None:
-    """The submission that a row speaks of."""
+    """The submission that a row speaks of; of a pull request that nobody ruled on, the last."""
     found = load_pull_request(clone, int(row["pr"]))
+    if row["folder"] == "" and row["expected"] == "":
+        return found[-1] if found else None
     same = next((s for s in found if s.head.folder == row["folder"]), None)
     return same or (found[0] if len(found) == 1 else None)
 
@@ -299,8 +302,8 @@ def main() -> None:
     with RULINGS.open(encoding="utf-8") as stream:
         rows = wanted(list(csv.DictReader(stream)), options.every)
     if options.prs:
-        order = options.prs.split(",")
-        rows = sorted((row for row in rows if row["pr"] in order), key=lambda row: order.index(row["pr"]))
+        ruled = {row["pr"]: row for row in rows}
+        rows = [ruled.get(number, {**NOT_RULED, "pr": number}) for number in options.prs.split(",")]
     book = options.kept / "judged.json"
     known = json.loads(book.read_text(encoding="utf-8")) if book.exists() else {}
     end = time.monotonic() + 60 * options.minutes
@@ -323,7 +326,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("clone", type=Path)
     parser.add_argument("--probes", choices=tuple(PROBES), default="lean")
     parser.add_argument("--judge", action="store_true", help="make no new run")
-    parser.add_argument("--prs", default="", help="only these pull requests, in this order")
+    parser.add_argument("--prs", default="", help="only these pull requests, in this order, ruled on or not")
     parser.add_argument("--redo", default="", help="make the runs of these pull requests again")
     parser.add_argument("--every", action="store_true", help="all rows of rulings.csv, these first")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no row after this time")
