@@ -34,6 +34,8 @@ def _traced(
     """Joined with the run in miniature."""
     assert case.observation is not None
     run = seen(case, rule)
+    if not case.submission.support.lines:
+        run = _untied(run)
     if run.violations:
         return _violated(read, run, law, to_change, precedents)
     if not run.clean:
@@ -41,6 +43,17 @@ def _traced(
     if any(f.certainty is Certainty.SHOWN or f.proof for f in read.findings):
         return _contradicted(read, run)
     return _clean(case, read, run)
+
+
+def _untied(run: Seen) -> Seen:
+    """Without a log line behind the claim, the result that the run looks at is a guess: the last one."""
+    unknown = "no log line tells which result is claimed"
+    if run.violations:
+        doubtful = (replace(v, says=f"{v.says}; {unknown}", sure=False) for v in run.violations)
+        return replace(run, violations=tuple(doubtful))
+    if not run.clean:
+        return run
+    return replace(run, clean="", missing=(f"the last result shows no violation, but {unknown}",))
 
 
 def _violated(

@@ -14,9 +14,11 @@ from golf_audit.audit import audit
 from golf_audit.dynamic.messages import Step
 from golf_audit.dynamic.observed import Truth, observe
 from golf_audit.dynamic.trace import claimed_result
+from golf_audit.joining import joined
 from golf_audit.joining.seen import _chosen
 from golf_audit.joining.settle import behind_number
-from golf_audit.model import Example, Ruling, Verdict
+from golf_audit.law import SCORE_FIRST
+from golf_audit.model import Assessment, Certainty, Example, Finding, Ruling, Verdict
 from golf_audit.observation import Observation, Outcome, Word
 from golf_audit.static.example import (
     BETTER_OF_TWO,
@@ -248,6 +250,20 @@ def test_without_a_log_a_clean_run_settles_nothing() -> None:
     ruled = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, PREFIX))
     assert ruled("T01").verdict is Verdict.UNDETERMINED
     assert "no log line" in ruled("M01").reason
+
+
+def test_without_a_log_the_result_is_a_guess_and_takes_nothing_back() -> None:
+    """#893 prints its mixture in other runs; #1240 prints several results, and claims one of them."""
+    honest = submission({k: v for k, v in HONEST.items() if not k.startswith("train_log")})
+    late = verdicts(honest, observation(honest, learned_first(), MOVED))("T01")
+    assert late.verdict is Verdict.UNDETERMINED and "which result is claimed" in late.reason
+    read = Assessment((Finding("read", Certainty.SHOWN, SCORE_FIRST, (), ""),))
+    for of, stays in ((honest, True), (submission(HONEST), False)):
+        seen = observation(of, scored_once(), CLEAN_ORDER, PREFIX)
+        (finding,) = joined(
+            Case(of, dt.date(2026, 5, 1), observation=seen), "T01", read, SCORE_FIRST
+        ).findings
+        assert (finding.certainty is Certainty.SHOWN) is stays
 
 
 def counted(parts: Sequence[range]) -> Story:
