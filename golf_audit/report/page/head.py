@@ -77,8 +77,8 @@ def _lead(report: Object, prefix: str) -> Iterator[Element]:
     if len(deciding) > 3:
         yield h("p.more", f"and {len(deciding) - 3} more: ", [_chip(r, prefix) for r in deciding[3:]])
     if report["verdict"] == "fail":
-        told = changes(deciding[0])
-        yield h("p.change", h("b", "To change: "), told[0])
+        told = [(r["rule"] if len(deciding) > 1 else "", changes(r)[0]) for r in deciding[:3]]
+        yield h("p.change", h("b", "To change: "), "; ".join(f"{rule} {text}".strip() for rule, text in told))
     if report["verdict"] == "open":
         yield from _asked(deciding)
     if not deciding:

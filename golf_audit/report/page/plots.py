@@ -139,6 +139,7 @@ def _bar(count: Object, cap: int, whole: Axis, close: Axis, y: float, code: Code
     model = count["model"] if count["model"] is not None and count["model"] <= total else total
     margin = total - cap
     zero, edge = close.at(0), close.at(margin)
+    wide = abs(edge - zero) >= 60
     says = f"{total:,} bytes"
     parts = f": model {model:,}, code {total - model:,}" if model < total else ""
     title = h("title", f"{says}{parts}; {abs(margin):,} {'over' if margin > 0 else 'under'}")
@@ -161,11 +162,11 @@ def _bar(count: Object, cap: int, whole: Axis, close: Axis, y: float, code: Code
             height=16,
         ),
         h(
-            "text.margin",
+            "text.margin.on" if margin > 0 and wide else "text.margin",
             f"{margin:+,}",
-            x=edge + (4 if margin > 0 else -4) if abs(edge - zero) < 60 else (zero + edge) / 2,
+            x=(zero + edge) / 2 if wide else edge + (4 if margin > 0 else -4),
             y=y + 4,
-            text_anchor="middle" if abs(edge - zero) >= 60 else "start" if margin > 0 else "end",
+            text_anchor="middle" if wide else "start" if margin > 0 else "end",
         ),
     ]
     label = h("text.lane", f"seed {count['seed']}" if count["seed"] is not None else "run", x="0", y=y + 4)
