@@ -1,4 +1,4 @@
-"""README shows real output: every ```console block is run and compared. `pytest --snap` rewrites them."""
+"""README and docs show real output: console blocks are run and compared; `pytest --snap` rewrites them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ROUNDING = re.compile(r"\d(?:\.\d+)?e-\d\d")
+LINK = re.compile(r"(?:\]\(|src=\"|srcset=\")([^)\"\s]+)")
 BLOCK = re.compile(r"```console\n\$ (?P<command>golf-audit [^\n]*)\n(?P<output>.*?)```", re.DOTALL)
 
 
@@ -48,14 +49,24 @@ def renewed(text: str, wanted: str) -> str:
 
 def holds(request: pytest.FixtureRequest, wanted: str) -> None:
     """Rounding errors differ between processors: their digits do not count."""
-    text = README.read_text(encoding="utf-8")
-    assert BLOCK.search(text), "README holds no console block"
-    fresh = renewed(text, wanted)
-    if request.config.getoption("--snap"):
-        README.write_text(fresh, encoding="utf-8")
-        text = fresh
-    now, then = (ROUNDING.sub("...", version) for version in (fresh, text))
-    assert now == then, "run `pytest --snap tests/test_readme.py`"
+    texts = {page: page.read_text(encoding="utf-8") for page in PAGES}
+    assert any(kind(block["command"]) == wanted for text in texts.values() for block in BLOCK.finditer(text))
+    for page, text in texts.items():
+        fresh = renewed(text, wanted)
+        if request.config.getoption("--snap"):
+            page.write_text(fresh, encoding="utf-8")
+            text = fresh
+        now, then = (ROUNDING.sub("...", version) for version in (fresh, text))
+        assert now == then, f"{page.name}: run `pytest --snap tests/test_readme.py`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = LINK.findall(page.read_text(encoding="utf-8"))
+    missing = [
+        t for t in targets if not t.startswith("http") and not (page.parent / t.split("#")[0]).exists()
+    ]
+    assert missing == []
 
 
 def test_readme_shows_what_the_commands_print(request: pytest.FixtureRequest) -> None:

@@ -36,7 +36,7 @@ _folder = click.Path(path_type=Path, file_okay=False)
 
 @click.group()
 def gate() -> None:
-    """What action.yml runs on a pull request: fetch, audit, comment. README: "For maintainers: the gate"."""
+    """What action.yml runs on a pull request: fetch, audit, comment. See docs/gate.md."""
 
 
 @gate.command()
