@@ -12,6 +12,9 @@ from golf_audit.model import Assessment, Certainty, Cite, Evidence, Finding, Kin
 from golf_audit.observation import Observation
 from golf_audit.submission import Case
 
+STANDS = frozenset({"V01", "M02"})
+"""A few steps need not reach every file of a loader, nor a few documents every border between two: a run that
+does not show such a thing is no reason to doubt what was read."""
 FULL = "golf-audit trace FOLDER --probes full"
 
 
@@ -41,7 +44,7 @@ def _traced(
     if not run.clean:
         return _silent(case.observation, read, run)
     if any(f.certainty is Certainty.SHOWN or f.proof for f in read.findings):
-        return _contradicted(read, run)
+        return _told_beside(read, run) if rule in STANDS else _contradicted(read, run)
     return _clean(case, read, run)
 
 
@@ -81,6 +84,12 @@ def _silent(observation: Observation, read: Assessment, run: Seen) -> Assessment
         missing = tuple(Evidence(Kind.TRACE, says) for says in run.missing)
         return replace(read, notes=(*read.notes, *run.notes, *missing))
     return replace(read, notes=(*read.notes, *run.notes))
+
+
+def _told_beside(read: Assessment, run: Seen) -> Assessment:
+    """What was read stands; the run is a note."""
+    says = f"the run in miniature does not show it: {run.clean}"
+    return replace(read, notes=(*read.notes, *run.notes, Evidence(Kind.TRACE, says)))
 
 
 def _contradicted(read: Assessment, run: Seen) -> Assessment:

@@ -18,7 +18,7 @@ from golf_audit.joining import joined
 from golf_audit.joining.seen import _chosen
 from golf_audit.joining.settle import behind_number
 from golf_audit.law import SCORE_FIRST
-from golf_audit.model import Assessment, Certainty, Example, Finding, Ruling, Verdict
+from golf_audit.model import Assessment, Certainty, Evidence, Example, Finding, Kind, Ruling, Verdict
 from golf_audit.observation import Observation, Outcome, Word
 from golf_audit.static.example import (
     BETTER_OF_TWO,
@@ -257,7 +257,7 @@ def test_without_a_log_the_result_is_a_guess_and_takes_nothing_back() -> None:
     honest = submission({k: v for k, v in HONEST.items() if not k.startswith("train_log")})
     late = verdicts(honest, observation(honest, learned_first(), MOVED))("T01")
     assert late.verdict is Verdict.UNDETERMINED and "which result is claimed" in late.reason
-    read = Assessment((Finding("read", Certainty.SHOWN, SCORE_FIRST, (), ""),))
+    read = Assessment((Finding("read", Certainty.SHOWN, SCORE_FIRST, (Evidence(Kind.SOURCE, "here"),)),))
     for of, stays in ((honest, True), (submission(HONEST), False)):
         seen = observation(of, scored_once(), CLEAN_ORDER, PREFIX)
         (finding,) = joined(

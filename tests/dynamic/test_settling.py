@@ -12,7 +12,7 @@ from golf_audit import registry
 from golf_audit.joining import join
 from golf_audit.joining.readers import READERS, seen
 from golf_audit.joining.seen import Seen
-from golf_audit.model import Assessment, Unmet, Verdict
+from golf_audit.model import Assessment, Certainty, Evidence, Finding, Kind, Unmet, Verdict
 from golf_audit.observation import Observation, Word
 from golf_audit.static.example import POLISH, files
 from golf_audit.submission import Case, Submission
@@ -97,3 +97,13 @@ def test_no_rule_leaves_fail_for_pass(outcomes: tuple[object, ...]) -> None:
     for rule in registry.pick(["T01", "T02", "P01", "P03", "Q01", "Q02", "Q03", "M01"]):
         if before(rule.id).verdict is Verdict.FAIL:
             assert after(rule.id).verdict is not Verdict.PASS
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize(("rule", "stays"), [("V01", True), ("M02", True), ("T01", False), ("V02", False)])
+def test_what_a_few_steps_need_not_reach_takes_nothing_back(rule: str, stays: bool) -> None:
+    """golf_ref with validation shards in its loader: four steps on training tokens show nothing of them."""
+    read = Assessment((Finding("read", Certainty.SHOWN, SCORE_FIRST, (Evidence(Kind.SOURCE, "here"),)),))
+    case = Case(submission(HONEST), dt.date(2026, 5, 1), observation=complete())
+    (finding,) = join.joined(case, rule, read, SCORE_FIRST).findings
+    assert (finding.certainty is Certainty.SHOWN) is stays
