@@ -28,7 +28,9 @@ def driver() -> Iterator[Any]:
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     found = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver") or ""))
-    found.set_script_timeout(60)
+    # A busy machine must not fail a test: axe looks at every element of a page.
+    found.set_script_timeout(300)
+    found.command_executor.client_config.timeout = 320
     # A violation of the policy is an event of the page: listened for before anything of the page runs.
     listen = (
         "window.violations = []; document.addEventListener('securitypolicyviolation',"
