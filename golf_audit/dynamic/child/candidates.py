@@ -16,7 +16,8 @@ import os
 import select
 import struct
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ from golf_audit.dynamic.child.recorder.traced import Traced
 from golf_audit.dynamic.messages import End, Probe
 
 NAME = "candidates"
+WAITING = 8.0
+"""Real time for a second of CPU time that all copies together may take."""
 SLOWEST = 20.0
 """Real time for one copy."""
 _LIST = 64
@@ -47,6 +50,7 @@ class Candidates:
         self._row = int(options.get("counted_row") or 0)
         self._seconds = float(options.get("seconds") or 0.0)  # CPU time of all copies together
         self._soon = int(options.get("candidate") or 0)  # the one that must not be left out
+        self._clock: Callable[[], float] = context.originals.get("monotonic", time.monotonic)
         self._pipe: int | None = None  # of a copy
         self._held: list[Place] = []
 
@@ -66,11 +70,12 @@ class Candidates:
         own = int(self.locator.stream[self.position])
         earlier = [int(t) for t in np.unique(self.locator.stream[: self.position])]
         order = dict.fromkeys([own, self._soon, *(t for t in earlier if t < vocab), *range(vocab)])
+        end = self._clock() + WAITING * self._seconds
         gc.freeze()  # copies then share its pages
         with torch._C.DisableTorchFunction(), torch.no_grad():
             self._held = held(self.locator.stream.copy(), self.position)
         for token in order:
-            if sum(os.times()[2:4]) > self._seconds:
+            if sum(os.times()[2:4]) > self._seconds or self._clock() > end:
                 break
             loss = self._one(own, token)
             if loss is None:
