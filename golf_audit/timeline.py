@@ -151,6 +151,7 @@ class Score(Event):
     holding: frozenset[int] = frozenset()  # ids of those events of `table` whose key holds the target
     columns: bool = False  # what is mixed in are columns of counts, each selected by a token itself
     even: Where | None = None  # where something is mixed in that every target gets alike
+    alike: Where | None = None  # where all that is mixed in is one number per key of the prefix
     table: frozenset[int] = frozenset()  # ids of Adapt events on lookup tables that were mixed in
     ahead: int | None = None  # tokens from the input at its place to the target; None: not told
     by_document: bool = False  # positions found from the tokens (a document's beginning) entered it

@@ -5,6 +5,7 @@ Law    Hashed caches that mix only the realised token's probability were ruled o
        #2103, 2026-05-02).
 Look   The reported score must come from a softmax over the whole vocabulary, or from a mixture that
        is renormalised. Softcaps, one temperature for all, and closed-form renormalised tilts pass.
+       What every target would get alike, one number under a key of the prefix, adds to no distribution.
        Mixtures normalised over bytes, exact full-vocabulary causal caches and Dirichlet caches need
        a ruling. A run compares each loss with that of a softmax; of a mixture it scores one target again
        as every token of the vocabulary and sums their probabilities.
@@ -31,6 +32,7 @@ from golf_audit.static.asking import basis, dormant, first_of, place, premises, 
 from golf_audit.static.example import ROUTED, SCORED_THEN_TRAINED, files
 from golf_audit.static.example_caches import (
     BYTE_COUNTS,
+    CONTEXT_KEY,
     DICTIONARY,
     EXACT_ROWS,
     HASHED,
@@ -69,6 +71,8 @@ def _finding(case: Case, score: Score) -> Finding:
     evidence = [Evidence(Kind.SOURCE, "the probability that is mixed", score.where)]
     if score.even is not None:
         evidence.append(Evidence(Kind.SOURCE, "mixed with what every target gets alike", score.even))
+    if score.alike is not None:
+        evidence.append(Evidence(Kind.SOURCE, "the same is added for every target", score.alike))
     for table in first_of(tables)[:3]:
         evidence += witness("the table is filled here", table)[:3]
     return Finding(
@@ -93,9 +97,19 @@ def _mixed(score: Score, table: Adapt) -> str:
             f"{mixed} rows of counts {table_said} and with a value that every target gets alike "
             f"({place(score.even)}); the mixture does not sum to one over the vocabulary"
         )
+    if _alike(score):
+        return (
+            f"{mixed} one number per key of the prefix, the same for every target, from a table "
+            f"{table_said}; the mixture does not sum to one over the vocabulary"
+        )
     if score.columns:
         return f"{mixed} the target's column of counts {table_said}; no ruling settles such caches"
     return f"{mixed} counts of a table {table_said}; no distribution over the vocabulary is formed"
+
+
+def _alike(score: Score) -> bool:
+    """What is mixed in is known to be the same for every target, and nothing makes up for it."""
+    return score.alike is not None and score.consults_target is False and not score.smoothed
 
 
 def _bytes_mixed(score: Score, table: Adapt) -> str:
@@ -110,9 +124,9 @@ def _law(case: Case, score: Score, tables: list[Adapt]) -> Cite:
     gold = not score.normalised
     if gold and score.bytewise:
         return disputed(BYTE_MIXTURE) if case.submission.track is Track.NON_RECORD else BYTE_MIXTURE
-    if gold and score.even is not None:
+    if gold and (score.even is not None or _alike(score)):
         return EVEN_EXPERT
-    # a key that is known to hold the prefix alone looks up a row over the whole vocabulary
+    # a key that is known to hold the prefix alone may look up a row over the whole vocabulary
     told = score.consults_target is not False
     hashed = gold and told and not score.smoothed and not score.columns
     hashed = hashed and any("table" in table.parameters for table in tables)
@@ -158,6 +172,12 @@ RULE = Rule(
             files(HEDGED),
             Verdict.FAIL,
             "does not sum to one",
+        ),
+        Example(
+            "A hashed key of the context alone finds one number, whatever the target.",
+            files(CONTEXT_KEY),
+            Verdict.FAIL,
+            "the same for every target",
         ),
         Example(
             "The token's probability is divided among its bytes and mixed with counts of bytes.",

@@ -83,3 +83,51 @@ def consulted(key: str) -> set[bool | None]:
 @pytest.mark.parametrize(("key", "holds"), KEYS.values(), ids=KEYS)
 def test_a_key_holds_the_target_or_not(key: str, holds: bool | None) -> None:
     assert consulted(key) == {holds}
+
+
+_ALIKE = (
+    "table = np.zeros(1 << 16)\nbest = np.zeros(1 << 16)\nrows = np.zeros((1 << 16, 8192))\n"
+    + _HEAD
+    + """
+    key = (x.numpy() * 31) % (1 << 16)
+    entry = {entry}
+    total += -np.log({mixed}).sum()
+    count += y.numel()
+    np.add.at(table, key, 1)
+    np.add.at(best, key, y.numpy())
+    np.add.at(rows, (key, y.numpy()), 1)
+"""
+)
+ENTRIES = {
+    "one number per key": ("table[key]", "0.8 * p + 0.2 * entry", True),
+    "the same as a share of the largest": ("table[key] / table.max()", "0.2 * entry + 0.8 * p", True),
+    "the target's column of a row": ("rows[key, y.numpy()]", "0.8 * p + 0.2 * entry", False),
+    "a row, of which nothing tells the column": ("rows[key]", "0.8 * p + 0.2 * entry", False),
+    "the token that the table expects": ("best[key] == y.numpy()", "0.8 * p + 0.2 * entry", False),
+    "the same, as a share of the model's": (
+        "np.where(best[key] == y.numpy(), table[key], 0.0)",
+        "0.8 * p + 0.2 * entry",
+        False,
+    ),
+    "a share of a uniform distribution": (
+        "table[key] / (table[key] + 5)",
+        "(1 - entry) * p + entry / 8192",
+        False,
+    ),
+    "what the sum over the vocabulary is divided by afterwards": (
+        "table[key]",
+        "(p + entry) / (1 + 8192 * entry)",
+        False,
+    ),
+    "a table made into rows": ("table.reshape(8, 8192)[key]", "0.8 * p + 0.2 * entry", False),
+}
+
+
+@pytest.mark.parametrize(("entry", "mixed", "alike"), ENTRIES.values(), ids=ENTRIES)
+def test_what_every_target_gets_alike_is_told_from_a_row(entry: str, mixed: str, alike: bool) -> None:
+    """Only the first kind is known to be no distribution; the others may be one, and need a ruling."""
+    evaluation = _ALIKE.format(entry=entry, mixed=mixed)
+    timeline = submission_of(Example("", programs.files(evaluation), Verdict.PASS)).timeline
+    assert not timeline.blocking_gaps()
+    found = {score.alike is not None for score in timeline.scores() if score.table and not score.normalised}
+    assert found == {alike}

@@ -72,11 +72,13 @@ class Own:
 @dataclass(frozen=True, slots=True)
 class Cnt:
     """Read from a table that an Adapt event of kind "table" wrote at validation tokens; `during`: read while
-    the loop that fills it was going on; `column`: a token itself, not a key made of tokens, selected it."""
+    the loop that fills it was going on; `column`: a token itself, not a key made of tokens, selected it;
+    `single`: one number stands under each key, and nothing was selected from it since."""
 
     event: int
     during: bool = False
     column: bool = False
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)

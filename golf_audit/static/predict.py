@@ -257,6 +257,7 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
     smoothed = bool(sites) and all(site in run.smoothed for site in sites)
     bytewise = any(site in run.bytewise for site in sites)
     even = next((run.even[site] for site in sites if site in run.even), None)
+    alike = next((run.alike[site] for site in sites), None) if all(run.alike[s] for s in sites) else None
     seen: set[tuple[int, Region, frozenset[int]]] = set()
     for atom in sorted(
         (a for a in found.facts if isinstance(a, Sc)),
@@ -292,6 +293,7 @@ def _report(run: Interpreter, found: Match, gaps: list[Gap]) -> list[Event]:
                 bytewise=bytewise,
                 columns=bool(read) and all(a.column for a in read),
                 even=even,
+                alike=alike,
                 concurrent=tables - {a.event for a in read if not a.during},
             )
         )

@@ -57,9 +57,10 @@ class Root:
 class Unk:
     """An unknown value. `roots`: it is (a view of) these parameters. `base`: it is a view of that tensor, or
     one of those; which is not known.
-    `parts`: a text with holes, each hole the taint of what fills it. `form`: as a position in a stream."""
+    `parts`: a text with holes, each hole the taint of what fills it. `form`: as a position in a stream.
+    `flat`: it was made with one axis and is still that tensor."""
 
-    __slots__ = ("base", "detached", "form", "kind", "parts", "roots", "taint")
+    __slots__ = ("base", "detached", "flat", "form", "kind", "parts", "roots", "taint")
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class Unk:
         form: Form | None = None,
     ) -> None:
         self.taint = taint
+        self.flat = False
         self.form = form
         self.kind = kind
         self.roots = roots

@@ -142,7 +142,7 @@ _TABLE = (
 _PROBABILITY = "torch.exp(-loss_bL.detach().flatten())"
 
 
-@mutant(Q01=ASK, Q02=Verdict.PASS)
+@mutant(Q01=FAIL, Q02=Verdict.PASS)
 def ngram_mix_not_normalised(files: Files) -> None:
     """A cache of contexts is added to the target's probability and to no other one."""
     code(files, "def score_group(", _TABLE)

@@ -111,7 +111,7 @@ class Assignments(Machine):
             else:
                 self.invoke(holder, "__setitem__", [index, value], node)
         elif isinstance(holder, Unk):
-            new = self.moved(self.taint(value), self.shift_of(index), -1)
+            new = self.moved(self.single(self.taint(value), told=False), self.shift_of(index), -1)
             facts = new | self.placeless(
                 frozenset(a for a in self.index_taint(index) if not isinstance(a, Ix))
             )

@@ -27,7 +27,7 @@ from golf_audit.static.atoms import (
     capped,
     union,
 )
-from golf_audit.static.interpreter.positions import Positions, ahead, consults
+from golf_audit.static.interpreter.positions import Positions, ahead, alike, consults
 from golf_audit.static.places import At
 from golf_audit.static.regions import region_of, split_live
 from golf_audit.static.values import Root
@@ -214,8 +214,10 @@ class Events(Positions):
             return NONE
         return frozenset().union(*(self.select(node, test | facts) for node, test in self.choices))
 
-    def blend(self, node: ast.AST, facts: Taint, consulted: list[bool | None]) -> Taint:
-        """A gold probability is mixed with counts of a table."""
+    def blend(
+        self, node: ast.AST, facts: Taint, consulted: list[bool | None], *, even: bool = False
+    ) -> Taint:
+        """A gold probability is mixed with counts of a table; `even`: every target gets the same of it."""
         tables = frozenset(a for a in facts if isinstance(a, Cnt))
         site = self.cut(node)
         told = {*consulted, *([self.consulted[site]] if site in self.consulted else [])}
@@ -223,6 +225,7 @@ class Events(Positions):
         golds = {a.form for a in facts if isinstance(a, At) and a.role == "gold"}
         held = {a.event for a in tables if isinstance(a, Cnt) and golds & self.keyed.get(a.event, set())}
         self.holding[site] = self.holding.get(site, frozenset()) | held
+        self.alike[site] = self.where(node) if even and self.alike.get(site, True) else None
         mixed = self.blends.setdefault(site, {})
         if any(isinstance(a, Spread) for a in facts):
             self.bytewise.add(site)
@@ -246,11 +249,19 @@ class Events(Positions):
             if Sc in a and Cnt in b and Blend not in a | b and (Sc not in b or Cnt not in a)
         ]
         if mixed:
-            found |= self.blend(node, found, [consults(*pair) for pair in mixed])
+            summed = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)
+            even = summed and all(alike(*pair) for pair in mixed)
+            found |= self.blend(node, found, [consults(*pair) for pair in mixed], even=even)
         if any(Tilt in kind and Blend not in kind for kind in kinds) and any(Sc in kind for kind in kinds):
             # with its normaliser added the tilted distribution sums to one again: nothing is left to find
             return frozenset(a for a in found if not isinstance(a, (Blend, Cnt, Tilt)))
         return found
+
+    def normalising(self, taints: list[Taint]) -> None:
+        """A mixture that meets a table's value once more may be normalised by it."""
+        for mixture, other in (taints, taints[::-1]):
+            if any(isinstance(a, Cnt) for a in other) and not any(isinstance(a, Sc) for a in other):
+                self.alike.update((a.site, None) for a in mixture if isinstance(a, Blend))
 
     def evenly(self, node: ast.AST, taints: list[Taint]) -> None:
         """Of what is laid side by side to be mixed, one may be a value that every target gets alike: the

@@ -64,7 +64,7 @@ class Joins(Events):
                     return other  # whatever is taken out of either is taken out of this one
             roots = a.roots | b.roots
             same = a.parts if a.parts == b.parts else None
-            return Unk(
+            made = Unk(
                 capped(self.joined_facts(a.taint, b.taint)),
                 a.kind if a.kind == b.kind else "",
                 roots,
@@ -73,6 +73,8 @@ class Joins(Events):
                 a.detached and b.detached,
                 a.form if a.form == b.form else None,
             )
+            made.flat = a.flat and b.flat
+            return made
         parts: tuple[str | Taint, ...] | None = None
         if isinstance(a, str) and isinstance(b, str):
             parts = (frozenset(),)
@@ -83,7 +85,8 @@ class Joins(Events):
 
     def _lift(self, a: Value, b: Value) -> Unk:
         unknown = a if isinstance(a, Unk) else b
-        return Unk(unknown.taint, unknown.kind, unknown.roots, unknown.base, unknown.parts, unknown.detached)
+        facts = self.single(unknown.taint, told=False)
+        return Unk(facts, unknown.kind, unknown.roots, unknown.base, unknown.parts, unknown.detached)
 
     def element(self, value: Lst) -> Value:
         """One value that stands for every element."""

@@ -92,6 +92,7 @@ class Operators(Machine):
         taints = [self._operand(left), self._operand(right)]
         if isinstance(op, ast.Div) and _columns(taints[0]):
             taints[1] = self.column(taints[1])  # the sum of the row whose column stands above
+        self.normalising(taints)
         if isinstance(op, (ast.Add, ast.Sub, ast.BitOr)):
             facts = self.combined(node, taints)
         else:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from golf_audit.static.atoms import Cnt, Doc, Taint, Tok
+from golf_audit.static.atoms import Cnt, Doc, Out, Sc, Taint, Tok
 from golf_audit.static.interpreter.state import State
 from golf_audit.static.places import NOWHERE, At, Form
 from golf_audit.static.values import Unk, Value
@@ -107,6 +107,8 @@ class Positions(State):
         one holds no tokens, as the empty array of an early return, they stand where the other's do."""
         mine, theirs = ({x for x in facts if isinstance(x, At)} for facts in (a, b))
         apart = mine ^ theirs
+        if {x for x in a if isinstance(x, Cnt)} != {x for x in b if isinstance(x, Cnt)}:
+            a, b = self.single(a, told=False), self.single(b, told=False)
         if not apart or not mine or not theirs:
             return a | b
         number = -1 - len(self._terms)
@@ -135,6 +137,13 @@ class Positions(State):
     def column(facts: Taint) -> Taint:
         """What is read of tables at a column that tokens select."""
         return frozenset(replace(a, column=True) if isinstance(a, Cnt) else a for a in facts)
+
+    @staticmethod
+    def single(facts: Taint, told: bool) -> Taint:
+        """What is read of tables is one number per key, or it is not known to be one any more."""
+        return frozenset(
+            replace(a, single=told) if isinstance(a, Cnt) and a.single is not told else a for a in facts
+        )
 
     def looked_up(self, facts: Taint, table: Taint) -> Taint:
         """What a read of a table under this index says of its key."""
@@ -178,6 +187,19 @@ def consults(gold_side: Taint, other_side: Taint) -> bool | None:
         return True
     comparable = golds and keys and {f.terms for f in keys} <= {f.terms for f in golds}
     return False if comparable else None
+
+
+def alike(gold_side: Taint, other_side: Taint) -> bool:
+    """Whether a table adds the same to every target that could stand at a place: one number per key, the key
+    is of the prefix, and neither the target nor the model entered it afterwards. The share of the gold
+    probability must not depend on the table: it may leave room for what is added."""
+    counts = [a for a in other_side if isinstance(a, Cnt)]
+    if not counts or any(not a.single or a.column for a in counts):
+        return False
+    if any(isinstance(a, Cnt) or (isinstance(a, At) and a.role == "key") for a in gold_side):
+        return False
+    entered = any(isinstance(a, (Sc, Out)) or (isinstance(a, At) and a.role != "key") for a in other_side)
+    return not entered and consults(gold_side, other_side) is False
 
 
 def ahead(logits: Taint, gold: Taint) -> int | None:

@@ -120,6 +120,7 @@ class State:
         self.scanned: dict[int, list[Delay]] = {}  # functions that were looked at for them
         self.holding: dict[int, frozenset[int]] = {}  # site -> tables whose key holds the target
         self.even: dict[int, Where] = {}  # blends with something that every target gets alike
+        self.alike: dict[int, Where | None] = {}  # blends with one number per key of the prefix, each time
         self.smoothed: set[int] = set()  # blends of the form (count + c * p) / (total + c)
         self.decided: dict[int, Any] = {}  # if statements, and what decided them: see switches.py
         self.doing: dict[int, frozenset[str]] = {}  # functions, and what they do: see switches.py

@@ -146,13 +146,15 @@ class Subscripts(Machine):
     def _tensor_item(self, value: Unk, index: Value, node: ast.AST) -> Value:
         if _empty(index):
             return Unk(frozenset(a for a in value.taint if not isinstance(a, (Tok, Sc))))
-        facts = self.index_taint(index)
+        facts = self.single(self.index_taint(index), told=False)
         marks = self.marks_of(facts)
         chosen = isinstance(index, Unk) and index.kind in SELECTIONS  # a mask gathers nothing
         gathered = not chosen and any(isinstance(a, Tok) for a in facts)
         base = value.taint if not value.roots else self.taint(value)
         if not value.roots and (gathered or not isinstance(index, slice)):
             base = self.counts_read(base)  # a run of a table is a part of it, not yet a look-up
+        if not isinstance(index, slice):
+            base = self.single(base, told=value.flat and gathered and not isinstance(index, tuple))
         cut = None
         if isinstance(index, (slice, tuple)) or marks:
             cut = self._cut_of(index, marks, node, inside=_computed(base))

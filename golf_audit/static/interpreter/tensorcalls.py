@@ -107,6 +107,7 @@ class TensorCalls(Machine):
         counts_up = "arange" in ast.unparse(getattr(node, "func", node))
         kind = "mask" if "bool" in self.quote_keyword(node, "dtype") else ""
         made = Unk(marks if counts_up else NONE, kind)
+        made.flat = _one_axis(node, args)
         if counts_up:
             made.form = self.form_of(args[0]) if len(args) > 1 else NOWHERE
         if keywords.get("requires_grad") is True:
@@ -301,6 +302,16 @@ class TensorCalls(Machine):
             if args and isinstance(args[0], Unk) and (args[0].roots or args[0].base is not None)
             else Unk(kind="number")
         )
+
+
+def _one_axis(call: ast.AST, args: Args) -> bool:
+    """True for zeros(n), full(n, value): a number says how long the only axis is."""
+    name = _called(call) if isinstance(call, ast.Call) else ""
+    if name not in ("zeros", "ones", "empty", "full") or not args:
+        return False
+    size, others = args[0], args[2 if name == "full" else 1 :]
+    counted = type(size) is int or (isinstance(size, Unk) and size.kind == "number")
+    return counted and all(isinstance(other, Lib) for other in others)
 
 
 def _tilts(operand: ast.AST | None) -> bool:

@@ -181,6 +181,8 @@ class Tensors(Machine):
         )
         if name not in ELEMENTWISE:
             facts = self.scattered(facts)
+        if name in ("max", "sum", "mean") and value.flat and not args and not keywords:
+            facts = self.single(facts, told=True)
         return Unk(facts, value.kind if value.kind in ("logp", "prob", "logits", "number") else "")
 
     def _native(self, value: Unk, args: list[Value], keywords: dict[str, Value]) -> Value:
@@ -202,6 +204,7 @@ class Tensors(Machine):
     def _in_place(
         self, value: Unk, name: str, args: list[Value], keywords: dict[str, Value], node: ast.AST
     ) -> Value:
+        value.flat = value.flat and name not in ("resize_", "unsqueeze_", "set_")
         facts = self.facts_of(args, keywords)
         facts |= self.chosen_by(facts)
         if value.roots:
