@@ -68,9 +68,8 @@ def learn(first: int) -> None:
     steps += 1
 
 
-if "FORK" in job.environ:  # as a run with several ranks or forked candidates does
-    os.fork()
-    os.fork()
+if "FORK" in job.environ and 0 in (os.fork(), os.fork()):  # as a run with ranks or forked candidates does
+    time.sleep(600)  # and says nothing: two that count the same messages are a forgery
 if "SLEEP" in job.environ:
     sender.send(Print(text="sleeping"))
     time.sleep(600)
