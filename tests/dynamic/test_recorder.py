@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,20 @@ from tests.dynamic.watched import Watched, tensor  # noqa: E402
 
 
 @pytest.fixture
-def seen(tmp_path: Path) -> Watched:
+def seen(tmp_path: Path) -> Iterator[Watched]:
+    """A recorder; what it hangs on torch's modules and optimizers is gone when the test ends."""
     torch.manual_seed(0)
-    return Watched(tmp_path)
+    init = torch.nn.Module.__init__
+    places = (
+        torch.nn.modules.module._global_forward_pre_hooks,
+        torch.optim.optimizer._global_optimizer_post_hooks,
+    )
+    before = [dict(hooks) for hooks in places]
+    yield Watched(tmp_path)
+    torch.nn.Module.__init__ = init
+    for hooks, then in zip(places, before, strict=True):
+        hooks.clear()
+        hooks.update(then)
 
 
 def logits(rows: int) -> Any:
