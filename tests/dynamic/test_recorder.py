@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def seen(tmp_path: Path) -> Iterator[Watched]:
     init = torch.nn.Module.__init__
     places = (
         torch.nn.modules.module._global_forward_pre_hooks,
-        torch.optim.optimizer._global_optimizer_post_hooks,
+        sys.modules["torch.optim.optimizer"]._global_optimizer_post_hooks,  # torch.optim hides the name
     )
     before = [dict(hooks) for hooks in places]
     yield Watched(tmp_path)
