@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import select
-import selectors
 import shutil
 import subprocess
 import sys
@@ -108,7 +107,7 @@ class _Run:
         """Start, listen, end."""
         try:
             with self._process() as (process, pipes):
-                self._follow(process, pipes)
+                watch.follow(process, pipes.ours, self._take, self._tick, TICK)
             ending, reason = self._verdict(process.returncode)
         except _Stop as stop:
             ending, reason = stop.ending, stop.reason
@@ -170,25 +169,6 @@ class _Run:
         tool = str(Path(__file__).resolve().parents[2])
         child = self._way.child or (sys.executable, "-c", _CHILD.format(tool=tool, job=str(path)))
         return [part.replace("{job}", str(path)) for part in child], environ, self._job.work
-
-    def _follow(self, process: subprocess.Popen[bytes], pipes: _Pipes) -> None:
-        """Read until every pipe is closed or the process has ended. Raises _Stop."""
-        next_tick = time.monotonic()
-        with selectors.DefaultSelector() as selector:
-            for name, descriptor in pipes.ours.items():
-                selector.register(descriptor, selectors.EVENT_READ, name)
-            while selector.get_map():
-                for key, _ in selector.select(TICK):
-                    data = os.read(key.fd, _CHUNK)
-                    if not data:
-                        selector.unregister(key.fd)
-                    else:
-                        self._take(str(key.data), data)
-                if time.monotonic() >= next_tick:
-                    self._tick(process)
-                    next_tick = time.monotonic() + TICK
-                if process.poll() is not None and not selector.select(0):
-                    return  # a process that detached itself may hold a pipe open: its namespace is dead
 
     def _take(self, name: str, data: bytes) -> None:
         if name == "status":

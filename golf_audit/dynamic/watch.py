@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import selectors
 import signal
 import subprocess
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
 _PATIENCE = 20.0
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,35 @@ class Taken:
     processes: int
     resident: int  # bytes; pages that processes share count once per process
     cpu_seconds: float
+
+
+def follow(
+    process: subprocess.Popen[bytes],
+    pipes: Mapping[str, int],
+    take: Callable[[str, bytes], None],
+    look: Callable[[subprocess.Popen[bytes]], None],
+    every: float,
+) -> None:
+    """Read until every pipe is closed or the process has ended.
+
+    `take` gets the name of a pipe and what came through it, `look` is called about every `every` seconds;
+    what either raises ends it."""
+    next_look = time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        for name, descriptor in pipes.items():
+            selector.register(descriptor, selectors.EVENT_READ, name)
+        while selector.get_map():
+            for key, _ in selector.select(every):
+                data = os.read(key.fd, _CHUNK)
+                if data:
+                    take(str(key.data), data)
+                else:
+                    selector.unregister(key.fd)
+            if time.monotonic() >= next_look:
+                look(process)
+                next_look = time.monotonic() + every
+            if process.poll() is not None and not selector.select(0):
+                return  # a process that detached itself may hold a pipe open: its namespace is dead
 
 
 def tree(root: int) -> list[int]:

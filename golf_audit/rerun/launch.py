@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import shutil
 import subprocess
 import sys
@@ -27,7 +26,6 @@ from golf_audit.scratch import scratch
 How = Literal["finished", "failed", "timeout", "memory", "flood", "killed", "interrupted", "not started"]
 TICK = 0.5
 MESSAGES = "/golf/messages"
-_CHUNK = 1 << 16
 _ERRORS_KEPT = 16_384
 
 
@@ -95,7 +93,7 @@ class _Running:
     def result(self) -> Ended:
         try:
             with self._process() as (process, pipes):
-                self._follow(process, pipes)
+                watch.follow(process, pipes, self._take, self._look, TICK)
             how, reason = self._verdict(process.returncode)
         except _Stop as stop:
             how, reason = stop.how, stop.reason
@@ -173,25 +171,6 @@ class _Running:
             network=task.network,
         )
         return line, None, "/"
-
-    def _follow(self, process: subprocess.Popen[bytes], ours: Mapping[str, int]) -> None:
-        """Read until the pipes are closed or the process has ended. Raises _Stop."""
-        next_tick = time.monotonic()
-        with selectors.DefaultSelector() as selector:
-            for name, descriptor in ours.items():
-                selector.register(descriptor, selectors.EVENT_READ, name)
-            while selector.get_map():
-                for key, _ in selector.select(TICK):
-                    data = os.read(key.fd, _CHUNK)
-                    if data:
-                        self._take(str(key.data), data)
-                    else:
-                        selector.unregister(key.fd)
-                if time.monotonic() >= next_tick:
-                    self._look(process)
-                    next_tick = time.monotonic() + TICK
-                if process.poll() is not None and not selector.select(0):
-                    return  # a process that detached itself may hold a pipe open: its namespace is dead
 
     def _take(self, name: str, data: bytes) -> None:
         if name == "status":
