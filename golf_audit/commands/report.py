@@ -34,7 +34,7 @@ def report(
 
     The page is one file, loads nothing and runs nothing but its own script."""
     from golf_audit import checking, registry
-    from golf_audit.report import page
+    from golf_audit.report import page, readback
     from golf_audit.report.escape import terminal
 
     if subject is not None and subject.is_file():
@@ -42,7 +42,7 @@ def report(
             raise click.UsageError(
                 "a JSON report stands as it is: --trace, --ledger, --as-of need the FOLDER"
             )
-        write(page.render_documents(page.read(subject)), output)
+        write(page.render_documents(readback.read(subject)), output)
     else:
         submissions = source.load((subject,) if subject else ())
         cases = checking.cases(submissions, as_of, read_book(ledger_path), traces)

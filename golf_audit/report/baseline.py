@@ -6,17 +6,14 @@ Hints decide nothing and are left out.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golf_audit import schema
-from golf_audit.errors import AuditError
 from golf_audit.model import Report
-from golf_audit.report import jsonreport
+from golf_audit.report import jsonreport, readback
 
 Object = Mapping[str, Any]
 _SPEAKING = ("fail", "needs-ruling", "undetermined")
@@ -55,21 +52,7 @@ class Changes:
 
 def read_baseline(path: Path) -> tuple[Object, ...]:
     """The reports of an earlier `check --format json`. Raises AuditError with one clear line."""
-    try:
-        told = json.loads(path.read_bytes())
-    except OSError as error:
-        raise AuditError(f"cannot read the baseline {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise AuditError(f"{path} is no baseline: not JSON") from None
-    from jsonschema import Draft202012Validator  # imported here: 80 ms that other runs need not pay
-
-    fault = next(Draft202012Validator(schema.load("report")).iter_errors(told), None)
-    if fault is not None:
-        raise AuditError(
-            f"{path} is no baseline: not what `golf-audit check --format json` writes "
-            f"({fault.json_path}: {fault.message[:120]})"
-        )
-    return tuple(told.get("reports", [told]))
+    return tuple(readback.read(path, f"{path} is no baseline"))
 
 
 def compare(baseline: Sequence[Object], reports: Sequence[Report], require_run: bool) -> tuple[Changes, ...]:

@@ -24,8 +24,7 @@ from golf_audit import checking, registry
 from golf_audit.errors import AuditError
 from golf_audit.load import load_folder, load_pull_request
 from golf_audit.model import Report
-from golf_audit.report import jsonreport, page
-from golf_audit.report.page import document
+from golf_audit.report import jsonreport, page, readback
 from golf_audit.schema import load
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "track_10min_16mb"
@@ -155,7 +154,7 @@ def test_the_offending_pair_is_joined_and_leads_to_code_and_ruling(tree: Tree) -
 def test_a_report_read_back_from_json_gives_the_same_page_again(checked: Report) -> None:
     told = jsonreport.render([checked])
     first = page.render([checked])
-    assert page.render_documents(document.parse(told)) == first == page.render([checked])
+    assert page.render_documents(readback.parse(told)) == first == page.render([checked])
 
 
 def test_a_report_of_an_earlier_version_has_no_figures_and_is_rendered(sample: Sample) -> None:
@@ -163,7 +162,7 @@ def test_a_report_of_an_earlier_version_has_no_figures_and_is_rendered(sample: S
         report = sample(name)
         told = jsonreport.render([report])
         assert "figures" not in json.loads(told)
-        made = Tree(page.render_documents(document.parse(told)))
+        made = Tree(page.render_documents(readback.parse(told)))
         assert all(r.rule.title in made.text for r in report.rulings)
 
 
@@ -173,7 +172,7 @@ def test_several_reports_and_none_are_one_page(sample: Sample, checked: Report) 
     assert len(ids) == len(set(ids))
     assert "FAIL: 3 submissions" in made.text
     empty = jsonreport.render([])
-    assert "No submission in this pull request" in page.render_documents(document.parse(empty))
+    assert "No submission in this pull request" in page.render_documents(readback.parse(empty))
 
 
 PIECES = [
@@ -241,7 +240,7 @@ def test_a_file_that_is_no_report_is_one_line(tmp_path: Path, text: str, says: s
     file = tmp_path / "report.json"
     file.write_text(text)
     with pytest.raises(AuditError, match=says):
-        document.read(file)
+        readback.read(file)
     done = CliRunner().invoke(cli, ["report", str(file), "-o", str(tmp_path / "page.html")])
     assert done.exit_code == 2 and done.output.count("\n") == 1
     assert not (tmp_path / "page.html").exists()

@@ -3,8 +3,7 @@
 build      elements, escaped          shell     the document, its policy, style and script
 head       the verdict                lanes     the predicted timeline      steps      the observed one
 plots      scores and bytes           miniature losses and probes           rulings    law and evidence
-code       the lines that are cited   document  a JSON report read back     parent     what is inherited
-body       all of it in order
+code       the lines that are cited   parent    what is inherited           body       all of it in order
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ from golf_audit.model import Report
 from golf_audit.report import jsonreport
 from golf_audit.report.page.body import report_part
 from golf_audit.report.page.build import Element, h
-from golf_audit.report.page.document import read
 from golf_audit.report.page.head import name
 from golf_audit.report.page.shell import page
 
-__all__ = ["read", "render", "render_documents"]
+__all__ = ["render", "render_documents"]
 
 _WORST = ("fail", "open", "pass")
 
@@ -31,7 +29,7 @@ def render(reports: Sequence[Report], *, require_run: bool = False) -> str:
 
 
 def render_documents(reports: Sequence[Mapping[str, Any]]) -> str:
-    """The page of JSON reports; `document.read` holds those of a file to the schema."""
+    """The page of JSON reports; `readback.read` holds those of a file to the schema."""
     if not reports:
         return page(
             "golf-audit: no submission", _top(), h("main", h("h1", "No submission in this pull request"))

@@ -1,4 +1,4 @@
-"""A JSON report read back from a file, as a stranger's: held to the schema before a page is made of it."""
+"""A JSON report read back from a file, as a stranger's: held to the schema before anything is made of it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from golf_audit.schema import problems
 MAX_BYTES = 64 << 20
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The reports of a file, none or several. Raises AuditError with one clear line."""
+def read(path: Path, name: str = "") -> list[dict[str, Any]]:
+    """The reports of a file, none or several. Raises AuditError with one line that begins with `name`."""
+    name = name or str(path)
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
-            raise AuditError(f"{path}: no regular file of at most {MAX_BYTES >> 20} MiB")
+            raise AuditError(f"{name}: no regular file of at most {MAX_BYTES >> 20} MiB")
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise AuditError(f"cannot read {path}: {error.strerror}") from error
-    return parse(text, str(path))
+    return parse(text, name)
 
 
 def parse(text: str, name: str = "the report") -> list[dict[str, Any]]:
