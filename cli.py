@@ -16,6 +16,7 @@ from golf_audit import __version__
 from golf_audit.commands.catalogue import rules, schema
 from golf_audit.commands.check import check
 from golf_audit.commands.explain import explain
+from golf_audit.commands.gate import gate, pre_commit
 from golf_audit.commands.ledger import ledger
 from golf_audit.commands.options import TOOL_FAILED
 from golf_audit.commands.report import report
@@ -24,7 +25,6 @@ from golf_audit.commands.sweep import effect, sweep
 from golf_audit.commands.trace import trace
 from golf_audit.commands.unpack import unpack
 from golf_audit.errors import AuditError, InternalError
-from golf_audit.gate.command import gate, pre_commit
 
 
 class Commands(click.Group):

@@ -116,10 +116,7 @@ def test_only_the_shell_prints_and_nobody_imports_torch(name: str) -> None:
     if not name.startswith("golf_audit.dynamic"):
         assert "torch" not in used
     assert "golf_ref" not in used
-    shells = (
-        *("golf_audit.cli", "golf_audit.sweep.command", "golf_audit.dynamic.command"),
-        "golf_audit.gate.command",
-    )
+    shells = ("golf_audit.cli", "golf_audit.sweep.command", "golf_audit.dynamic.command")
     if name not in shells and not name.startswith(("golf_audit.report", "golf_audit.commands")):
         assert not used & SHELL_ONLY
 

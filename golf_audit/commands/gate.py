@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from golf_audit.commands.options import TOOL_FAILED, judged_as_of
 from golf_audit.errors import AuditError, InternalError
 
 if TYPE_CHECKING:
     from golf_audit.gate.audit import Judged, Task
 
-TOOL_FAILED, UNUSABLE = 4, 2
+UNUSABLE = 2
 _TOKEN = "GOLF_AUDIT_TOKEN"
 _WITH_SECRETS = ("workflow_run", "pull_request_target", "push", "schedule", "workflow_dispatch")
 
@@ -79,7 +80,7 @@ def fetch(event: Path, event_name: str, server: str, api: str, to: Path) -> None
 @click.option("--base", help="The commit or ref of the base branch; default the main branch of --repo.")
 @click.option("--waivers", default="", metavar="PATH", help="The waiver file, a path on the base branch.")
 @click.option("--baseline", type=_file, help="An earlier JSON report: annotate only what is new.")
-@click.option("--as-of", metavar="DATE", help="Judge by the law of this day.")
+@judged_as_of
 @click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule or family; repeatable.")
 @click.option(
     "--dynamic", is_flag=True, help="Run each submission in miniature too; not in a job with secrets."
@@ -96,7 +97,7 @@ def audit(
     base: str | None,
     waivers: str,
     baseline: Path | None,
-    as_of: str | None,
+    as_of: dt.date | None,
     rules: tuple[str, ...],
     dynamic: bool,
     strict: bool,
@@ -124,7 +125,7 @@ def audit(
             base=base,
             pr=pr.number if pr is not None else None,
             waivers=waivers,
-            as_of=_day(as_of),
+            as_of=as_of,
             dynamic=dynamic,
             rules=rules,
         )
@@ -312,10 +313,3 @@ def _write_refusal(way: _Way, code: int, reasons: list[str]) -> None:
     write_files(way.output, {PAGE: page_of_refusal(reasons)}, result)
     add_summary(page_of_refusal(reasons))
     set_outputs({"exit-code": str(code), "report": str(way.output.resolve())})
-
-
-def _day(text: str | None) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text) if text is not None else None
-    except ValueError:
-        raise click.UsageError(f"{text!r} is not a date like 2026-04-28") from None
