@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Variation, Word
 from golf_audit.dynamic.job import Perturbation
 from golf_audit.dynamic.messages import Score, Start, Write
-from golf_audit.dynamic.probes.lines import Line, lines
-from golf_audit.dynamic.probes.moments import Begin, begin
+from golf_audit.dynamic.probes.lines import Line
+from golf_audit.dynamic.probes.moments import Begin, last_begin
 
 _NAMES = 3
 
@@ -22,7 +22,7 @@ class Artifact:
 
     def variations(self, baseline: RunResult) -> Sequence[Variation]:
         """One run, of training alone."""
-        found = _asked(baseline)
+        found = last_begin(baseline)
         if found is None:
             return ()
         targets = next((m.targets for m in baseline.of(Start)), 0)
@@ -34,7 +34,7 @@ class Artifact:
 
     def compare(self, baseline: RunResult, extra: Sequence[RunResult]) -> Sequence[Outcome]:
         """One outcome, on the last attested result."""
-        found = _asked(baseline)
+        found = last_begin(baseline)
         if found is None or not extra:
             return (Outcome(self.name, Word.VOID, "no printed result is attested", ("V02",)),)
         line, at = found
@@ -58,12 +58,6 @@ class Artifact:
         self, line: Line, word: Word, says: str, figures: tuple[tuple[str, float], ...] = ()
     ) -> Outcome:
         return Outcome(self.name, word, says, ("V02",), line.index, (), figures)
-
-
-def _asked(baseline: RunResult) -> tuple[Line, Begin] | None:
-    found = lines(baseline)
-    at = begin(baseline, found[-1]) if found else None
-    return (found[-1], at) if at is not None else None
 
 
 def _digests(result: RunResult, at: Begin) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from golf_audit.dynamic.contract import RunResult
 from golf_audit.dynamic.job import Value
 from golf_audit.dynamic.messages import Read
-from golf_audit.dynamic.probes.lines import Line
+from golf_audit.dynamic.probes.lines import Line, lines
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,10 @@ def begin(baseline: RunResult, line: Line) -> Begin | None:
     event = next(s.event for s in line.ledger.scores if s.n == first.n)
     reads = [m for m in baseline.of(Read) if m.stream == "artifact" and m.n < first.n]
     return Begin(reads[-1].n, len(reads), event) if reads else Begin(first.n, 0, event)
+
+
+def last_begin(baseline: RunResult) -> tuple[Line, Begin] | None:
+    """The last attested result, and the beginning of its evaluation; None where there is neither."""
+    found = lines(baseline)
+    at = begin(baseline, found[-1]) if found else None
+    return (found[-1], at) if at is not None else None

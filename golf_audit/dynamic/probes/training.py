@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Variation, Word
 from golf_audit.dynamic.messages import Read
 from golf_audit.dynamic.observed import printed_results
-from golf_audit.dynamic.probes.lines import Line, lines
-from golf_audit.dynamic.probes.moments import Begin, begin
+from golf_audit.dynamic.probes.lines import Line
+from golf_audit.dynamic.probes.moments import Begin, last_begin
 
 
 class TrainingData:
@@ -20,7 +20,7 @@ class TrainingData:
 
     def variations(self, baseline: RunResult) -> Sequence[Variation]:
         """One run where a training shard is opened during the evaluation, else none."""
-        found = _asked(baseline)
+        found = last_begin(baseline)
         if found is None or not _opened(baseline, *found):
             return ()
         options = found[1].options("exchange")
@@ -28,7 +28,7 @@ class TrainingData:
 
     def compare(self, baseline: RunResult, extra: Sequence[RunResult]) -> Sequence[Outcome]:
         """One outcome, on the last attested result."""
-        found = _asked(baseline)
+        found = last_begin(baseline)
         if found is None:
             return (Outcome(self.name, Word.VOID, "no printed result is attested", ("V03",)),)
         line, at = found
@@ -59,12 +59,6 @@ def _number(result: RunResult, line: Line) -> float | None:
         if printed.final.name == line.name:
             return printed.final.bpb if printed.final.loss is None else printed.final.loss
     return None
-
-
-def _asked(baseline: RunResult) -> tuple[Line, Begin] | None:
-    found = lines(baseline)
-    at = begin(baseline, found[-1]) if found else None
-    return (found[-1], at) if at is not None else None
 
 
 def _opened(baseline: RunResult, line: Line, at: Begin) -> list[Read]:

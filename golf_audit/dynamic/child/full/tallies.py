@@ -178,18 +178,11 @@ class Tallies(Ledger):
             )
         bag.runs, bag.parts = _NONE, ()
 
-    def single_positions(self, ids: Ints) -> Ints:
-        """For each element the one validation position it is made of; -1 for none or several."""
-        flat = ids.reshape(-1)
-        out = np.full(len(flat), -1, dtype=np.int64)
-        plain = flat > 0
-        out[plain] = self.position(flat[plain])
-        for at in np.flatnonzero(flat < 0):
-            bag = self._sums[-int(flat[at])]
-            first = {int(run[0]) for run in bag.runs if run[1] == 1}
-            if len(first) == 1 and not bag.parts and not bag.shared and (bag.runs[:, 1] == 1).all():
-                out[at] = first.pop()
-        return out
+    def _single(self, number: int) -> int:
+        bag = self._sums[-number]
+        first = {int(run[0]) for run in bag.runs if run[1] == 1}
+        plain = not bag.parts and not bag.shared and (bag.runs[:, 1] == 1).all()
+        return first.pop() if len(first) == 1 and plain else -1
 
 
 def _as_runs(table: Ints) -> Ints:

@@ -157,9 +157,13 @@ class Ledger:
         plain = flat > 0
         out[plain] = self.position(flat[plain])
         for at in np.flatnonzero(flat < 0):
-            found = np.unique(self.position(self._flatten(int(flat[at]))[0]))
-            out[at] = found[0] if len(found) == 1 else -1
+            out[at] = self._single(int(flat[at]))
         return out
+
+    def _single(self, number: int) -> int:
+        """The one position behind a sum, whose number is negative; -1 for none or several."""
+        found = np.unique(self.position(self._flatten(number)[0]))
+        return int(found[0]) if len(found) == 1 else -1
 
 
 def _counted(rows: Ints, times: Ints) -> tuple[Ints, Ints]:
