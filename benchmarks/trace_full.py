@@ -39,7 +39,7 @@ class Costs:
     def begins(self, run: str, number: int, of: int) -> None:
         """Nothing to show."""
 
-    def hears(self, message: Message | None, seconds: float) -> None:
+    def hears(self, run: str, message: Message | None, seconds: float) -> None:
         """Nothing to show."""
 
     def ends(self, run: str, result: RunResult) -> None:

@@ -21,7 +21,11 @@ from golf_audit.commands.options import NOTHING, TOOL_FAILED, Source, from_clone
     help="Default golf-audit-trace.json; with --prs the folder golf-audit-traces.",
 )
 @click.option("--prs", metavar="N,N-M", help="Many pull requests of --repo; OUTPUT is then a folder.")
-@click.option("--jobs", type=click.IntRange(min=1), help="With --prs: processes; with Slurm: jobs.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Runs at one time (default: 2, or 1 on one core); with --prs traces, with Slurm jobs.",
+)
 @click.option("--launcher", type=click.Choice(("local", "slurm")), default="local", show_default=True)
 @click.option("--dry-run", is_flag=True, help="With --prs: print the plan, run nothing.")
 @click.option("--unsafe-no-sandbox", "unsafe", is_flag=True, help="Run strangers' code with all your rights.")
@@ -47,14 +51,16 @@ def trace(
     if prs is not None:
         _trace_many(folder, source, prs, probes, device, output, jobs, launcher, dry_run, unsafe)
         return
-    if jobs is not None or launcher != "local" or dry_run:
-        raise click.UsageError("--jobs, --launcher and --dry-run go with --prs")
+    if launcher != "local" or dry_run:
+        raise click.UsageError("--launcher and --dry-run go with --prs")
+    if unsafe and jobs not in (None, 1):
+        raise click.UsageError("without a sandbox all runs share their folders: one at a time")
     output = output or Path("golf-audit-trace.json")
     from golf_audit import observation
     from golf_audit.dynamic.command import observe, plan
     from golf_audit.report import traced
 
-    how = plan(probes, device, unsafe)
+    how = plan(probes, device, unsafe, jobs)
     submissions = source.load((folder,) if folder else ())
     if not submissions:
         click.echo(NOTHING)

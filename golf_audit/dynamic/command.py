@@ -6,11 +6,13 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from golf_audit.dynamic.abreast import usual
 from golf_audit.dynamic.contract import Ending, Miniature, Places, RunResult
 from golf_audit.dynamic.messages import Message, Phase, Print
 from golf_audit.dynamic.miniature import prepare
@@ -26,8 +28,11 @@ from golf_audit.submission import Submission
 _CUDA_MEMORY = 24 << 30
 
 
-def plan(kind: str, device: str, unsafe: bool) -> Plan:
-    """How to run. Raises AuditError where the sandbox does not work and was not waived, or must not be."""
+def plan(kind: str, device: str, unsafe: bool, jobs: int | None = None) -> Plan:
+    """How to run, `jobs` runs at one time (None: as the machine allows).
+
+    Raises AuditError where the sandbox does not work and was not waived, or must not be.
+    """
     if unsafe and os.environ.get("CI", "").lower() in ("true", "1"):
         raise AuditError(
             "--unsafe-no-sandbox is refused where CI=true: strangers' code would have its rights"
@@ -37,8 +42,8 @@ def plan(kind: str, device: str, unsafe: bool) -> Plan:
     probes = FULL if kind == "full" else QUICK
     if device == "cuda":
         way = Way(Limits(memory=_CUDA_MEMORY), sandbox=not unsafe, devices=cuda_devices())
-        return Plan(_Cached(), probes, kind, "cuda", way)
-    return Plan(_Cached(), probes, kind, "cpu", Way(sandbox=not unsafe))
+        return Plan(_Cached(), probes, kind, "cuda", way, jobs=jobs or 1)
+    return Plan(_Cached(), probes, kind, "cpu", Way(sandbox=not unsafe), jobs=jobs or usual())
 
 
 class _Cached:
@@ -70,33 +75,50 @@ def _leave(number: int, frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+@dataclass
+class _Under:
+    """A run that is under way."""
+
+    name: str
+    seconds: float = 0.0
+    phase: str = "starting"
+
+    @property
+    def line(self) -> str:
+        return f"{self.name}  {self.seconds:5.1f} s  {self.phase}"
+
+
 class Console:
     """Progress on stderr: one line that is rewritten on a terminal, a line per run elsewhere."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._live = sys.stderr.isatty()
-        self._run, self._phase, self._shown = "", "", 0.0
+        self._now: dict[str, _Under] = {}
+        self._shown = 0.0
 
     def begins(self, run: str, number: int, of: int) -> None:
-        self._run, self._phase = f"{number}/{of} {run}", "starting"
+        self._now[run] = _Under(f"{number}/{of} {run}")
 
-    def hears(self, message: Message | None, seconds: float) -> None:
+    def hears(self, run: str, message: Message | None, seconds: float) -> None:
+        under = self._now[run]
+        under.seconds = seconds
         if isinstance(message, Phase):
-            self._phase = message.name
+            under.phase = message.name
         elif isinstance(message, Print):
-            self._phase = message.text.strip()[:48]
+            under.phase = message.text.strip()
         now = time.monotonic()
         if self._live and now - self._shown > 0.2:
             self._shown = now
-            self._write(f"{self._run}  {seconds:5.1f} s  {self._phase}", "\r")
+            room = 90 // len(self._now)
+            self._write("   ".join(one.line[:room] for one in self._now.values()), "\r")
 
     def ends(self, run: str, result: RunResult) -> None:
-        usage = result.usage
+        under, usage = self._now.pop(run), result.usage
         good = result.ending is Ending.OK
         how = "" if good else f"  {result.reason}"
         peak = f"{usage.peak_bytes / 2**30:.1f} GB"
-        self._write(f"{self._run}  {usage.seconds:5.1f} s  {peak}{how}", "\n")
+        self._write(f"{under.name}  {usage.seconds:5.1f} s  {peak}{how}", "\n")
 
     def _write(self, text: str, end: str) -> None:
         width = 100

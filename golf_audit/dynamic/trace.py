@@ -8,10 +8,13 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
+from threading import Event, Lock
 from typing import Protocol
 
-from golf_audit.dynamic.contract import Ending, Miniature, Outcome, Places, Probe, RunResult
+from golf_audit.dynamic.abreast import Stopped, abreast
+from golf_audit.dynamic.contract import Ending, Miniature, Outcome, Places, Probe, RunResult, Variation
 from golf_audit.dynamic.job import Device, Job
 from golf_audit.dynamic.messages import Message, Network, Print, Read, Shim, Subprocess
 from golf_audit.dynamic.observed import Truth, observe
@@ -44,12 +47,12 @@ class Runner(Protocol):
 
 
 class Progress(Protocol):
-    """What wants to know how far a trace is."""
+    """What wants to know how far a trace is. Several runs may be under way; one call comes at a time."""
 
     def begins(self, run: str, number: int, of: int) -> None:
         """A run begins; `of` runs are known so far."""
 
-    def hears(self, message: Message | None, seconds: float) -> None:
+    def hears(self, run: str, message: Message | None, seconds: float) -> None:
         """A message of the run, or (None) a tenth of a second has passed."""
 
     def ends(self, run: str, result: RunResult) -> None:
@@ -66,6 +69,7 @@ class Plan:
     device: Device = "cpu"
     way: Way = field(default_factory=Way)
     runner: Runner = run
+    jobs: int = 1  # runs at one time; without a sandbox all runs share their folders, so one
 
 
 def trace(submission: Submission, plan: Plan, progress: Progress | None = None) -> Observation:
@@ -81,6 +85,7 @@ class _Trace:
         self._submission, self._plan, self._folder, self._progress = submission, plan, folder, progress
         self._made = 0
         self._planned = 1
+        self._speaking = Lock()
         self._source = folder / "source"
         self._left_out = write_submission(submission.tree, self._source)
         open_to_all(self._source)
@@ -92,7 +97,7 @@ class _Trace:
     def observation(self) -> Observation:
         """Everything that the trace has to say."""
         job = replace(self._miniature.job, device=self._plan.device)
-        baseline = self._run("baseline", job, self._miniature.data)
+        baseline = self._run("baseline", job, self._miniature.data, Event())
         baseline = replace(baseline, messages=tuple(self._placeless(m) for m in baseline.messages))
         timeline, results = observe(baseline, self._truth(baseline, self._miniature.data), job.script)
         outcomes = self._probes(baseline) if baseline.ending is Ending.OK else []
@@ -128,27 +133,46 @@ class _Trace:
     def _probes(self, baseline: RunResult) -> list[Outcome]:
         """Every probe's word. A probe whose runs failed says itself what that means."""
         wanted = [(probe, tuple(probe.variations(baseline))) for probe in self._plan.probes]
-        self._planned += sum(len(variations) for _, variations in wanted)
+        tasks = [
+            partial(self._varied, variation, self._folder / f"varied-{number}")
+            for number, variation in enumerate(v for _, variations in wanted for v in variations)
+        ]
+        self._planned += len(tasks)
+        made = iter(abreast(tasks, self._plan.jobs if self._plan.way.sandbox else 1))
         outcomes: list[Outcome] = []
         for probe, variations in wanted:
-            extra = []
-            for variation in variations:
-                folder = self._folder / "varied"
-                job, data = self._miniature.vary(variation, folder)
-                open_to_all(data)
-                extra.append(self._run(variation.name, replace(job, device=self._plan.device), data))
-                shutil.rmtree(folder, ignore_errors=True)
+            extra = [next(made) for _ in variations]
             outcomes += [self._outcome(outcome) for outcome in probe.compare(baseline, extra)]
         return outcomes
 
-    def _run(self, name: str, job: Job, data: Path) -> RunResult:
-        self._made += 1
-        if self._progress is not None:
-            self._progress.begins(name, self._made, max(self._made, self._planned))
-        listen = self._progress.hears if self._progress is not None else None
+    def _varied(self, variation: Variation, folder: Path, stop: Event) -> RunResult:
+        """An extra run, with its own folder of data while it lasts."""
+        job, data = self._miniature.vary(variation, folder)
+        open_to_all(data)
+        try:
+            return self._run(variation.name, replace(job, device=self._plan.device), data, stop)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _run(self, name: str, job: Job, data: Path, stop: Event) -> RunResult:
+        def listen(message: Message | None, seconds: float) -> None:
+            if stop.is_set():
+                raise Stopped(name)
+            if progress is not None:
+                with self._speaking:
+                    progress.hears(name, message, seconds)
+
+        progress = self._progress
+        if stop.is_set():
+            raise Stopped(name)
+        with self._speaking:
+            self._made += 1
+            if progress is not None:
+                progress.begins(name, self._made, max(self._made, self._planned))
         result = self._plan.runner(job, Hosts(self._source, data), self._plan.way, listen)
-        if self._progress is not None:
-            self._progress.ends(name, result)
+        if progress is not None:
+            with self._speaking:
+                progress.ends(name, result)
         known = self._truth(result, data)
         return replace(result, counted=known.counted, tokens=known.tokens)
 

@@ -50,7 +50,7 @@ class Look:
     how: How
 
     def __call__(self, target: Target, submission: Submission) -> dict[str, Any]:
-        seen = trace(submission, plan(self.how.probes, self.how.device, self.how.unsafe))
+        seen = trace(submission, plan(self.how.probes, self.how.device, self.how.unsafe, jobs=1))
         plain = re.sub(r"[^A-Za-z0-9_.-]", "_", submission.name)[:120]
         name = f"pr{target.pr}-{plain}-{submission.head.fingerprint[:8]}.json"
         write(Path(self.folder) / name, observation.to_json(seen))

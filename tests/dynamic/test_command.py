@@ -15,7 +15,7 @@ from golf_audit import observation
 from golf_audit.dynamic import command as commands
 from golf_audit.dynamic import sandbox
 from golf_audit.dynamic.contract import Ending, RunResult, Usage
-from golf_audit.dynamic.messages import Phase
+from golf_audit.dynamic.messages import Phase, Print
 from golf_audit.observation import Outcome, Word
 from golf_audit.report import traced
 from tests.dynamic.fake import JOB
@@ -73,10 +73,15 @@ def test_progress_tells_the_run_its_phase_and_its_seconds(capsys: pytest.Capture
     for live in (True, False):
         console._live, console._shown = live, 0.0
         console.begins("two ranks", 11, 12)
-        console.hears(Phase(name="evaluate"), 3.25)
+        console.hears("two ranks", Phase(name="evaluate"), 3.25)
+        console.begins("prefix", 12, 12)
+        console._shown = 0.0
+        console.hears("prefix", Print(text="val_bpb:1.2", site=("a", 1)), 1.0)
         console.ends("two ranks", end)
+        console.ends("prefix", end)
         said = capsys.readouterr().err
         assert ("11/12 two ranks    3.2 s  evaluate" in said) is live
+        assert ("11/12 two ranks    3.2 s  evaluate   12/12 prefix    1.0 s  val_bpb:1.2" in said) is live
         assert "11/12 two ranks   12.5 s  0.5 GB  ValueError" in said and "\x1b" not in said
 
 

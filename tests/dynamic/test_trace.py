@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from golf_audit import observation
-from golf_audit.dynamic.contract import Outcome, Places, RunResult, Variation, Word
+from golf_audit.dynamic.contract import Outcome, Places, Probe, RunResult, Variation, Word
 from golf_audit.dynamic.job import Job, Perturbation
 from golf_audit.dynamic.run import Way
 from golf_audit.dynamic.sandbox import INSIDE, require_sandbox
@@ -52,7 +52,7 @@ class Mini:
 
     def vary(self, variation: Variation, place: Path) -> tuple[Job, Path]:
         if variation.perturbation is None:
-            return self.job, self.data
+            return replace(self.job, environ={**self.job.environ, **dict(variation.environ)}), self.data
         data = place / "data"
         data.mkdir(parents=True)
         (start, stop), *_ = variation.perturbation.spans
@@ -101,11 +101,29 @@ class Perturb:
         return [Outcome(self.name, word, f"in {INSIDE.work}/x nothing moved", ("M01",), None, ("a:1",))]
 
 
-def traced(way: Way | None = None, **environ: str) -> Observation:
+class Several:
+    """Three runs, each with a setting of its own."""
+
+    name, shows, cannot = "several", "", ""
+
+    def __init__(self, setting: str = "UNREAD") -> None:
+        self.setting = setting
+
+    def variations(self, baseline: RunResult) -> Sequence[Variation]:
+        return [Variation(f"run {n}", environ=((self.setting, str(n)),)) for n in range(1, 4)]
+
+    def compare(self, baseline: RunResult, extra: Sequence[RunResult]) -> Sequence[Outcome]:
+        said = " ".join(f"{run.job.environ[self.setting]} {run.ending.name}" for run in extra)
+        return [Outcome(self.name, Word.NOTE, said)]
+
+
+def traced(
+    way: Way | None = None, jobs: int = 1, probes: Sequence[Probe] = (Perturb(),), **environ: str
+) -> Observation:
     files = {**folder(log()), "train_gpt.py": SCRIPT.read_text()}
     submission = submission_of(Example("x", files, Verdict.PASS))
     child = (sys.executable, f"{INSIDE.submission}/train_gpt.py", "{job}")
-    plan = Plan(prepare(environ), [Perturb()], way=way or Way(child=child))
+    plan = Plan(prepare(environ), probes, way=way or Way(child=child), jobs=jobs)
     return trace(submission, plan)
 
 
@@ -121,6 +139,13 @@ def test_a_clean_run_gives_an_attested_result_and_equal_bytes() -> None:
     assert text == observation.to_json(traced()), "the same run twice gives the same bytes"
     assert observation.to_json(observation.from_json(text)) == text
     assert tempfile.gettempdir() not in text and "/golf" not in text
+
+
+def test_runs_side_by_side_give_the_same_bytes() -> None:
+    probes = (Several(), Perturb(), Several("OTHER"))
+    one, two = (traced(jobs=jobs, probes=probes) for jobs in (1, 3))
+    assert observation.to_json(one) == observation.to_json(two)
+    assert [o.says for o in one.outcomes if o.probe == "several"] == ["1 OK 2 OK 3 OK"] * 2
 
 
 def test_learning_before_scoring_is_late_and_boundaries_are_exempt() -> None:
@@ -179,10 +204,10 @@ def test_without_a_sandbox_the_same_observation_but_for_that_word() -> None:
     assert replace(seen, sandboxed=True, outcomes=()) == replace(inside, outcomes=())
 
 
-@pytest.mark.parametrize("forks", ["", ", FORK='1'"])
-def test_interrupting_leaves_nothing(forks: str, tmp_path: Path) -> None:
-    """Ctrl-C while a run goes on, alone or in several processes: they and the folders are gone."""
-    code = f"import tests.dynamic.test_trace as t, sys\nt.traced(SLEEP='1'{forks})\n"
+@pytest.mark.parametrize("how", ["SLEEP='1'", "SLEEP='1', FORK='1'", "jobs=2, probes=[t.Several('SLEEP')]"])
+def test_interrupting_leaves_nothing(how: str, tmp_path: Path) -> None:
+    """Ctrl-C while a run goes on, in one process, in several, beside another: all of it is gone."""
+    code = f"import tests.dynamic.test_trace as t, sys\nt.traced({how})\n"
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -192,7 +217,7 @@ def test_interrupting_leaves_nothing(forks: str, tmp_path: Path) -> None:
         text=True,
     )
     try:
-        bubblewrap = _wait_for_descendant(process.pid, "bwrap")
+        bubblewrap = _wait_for_descendant(process.pid, "bwrap", 4 if "jobs" in how else 2)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
     finally:
@@ -202,7 +227,7 @@ def test_interrupting_leaves_nothing(forks: str, tmp_path: Path) -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in bubblewrap)
 
 
-def _wait_for_descendant(root: int, name: str) -> list[int]:
+def _wait_for_descendant(root: int, name: str, number: int) -> list[int]:
     import time
 
     from golf_audit.dynamic.watch import tree
@@ -210,7 +235,7 @@ def _wait_for_descendant(root: int, name: str) -> list[int]:
     for _ in range(300):
         found = tree(root)
         names = [_command(pid) for pid in found]
-        if names.count(name) >= 2:  # the one outside and process 1 inside
+        if names.count(name) >= number:  # of each run the one outside and process 1 inside
             time.sleep(0.3)
             return [pid for pid in tree(root) if pid != root]
         time.sleep(0.05)
