@@ -39,6 +39,12 @@ def reports(
     return [drawn(case, report) for case, report in zip(found, told, strict=True)]
 
 
+def not_run(found: Sequence[Case]) -> tuple[str, ...]:
+    """For each submission whose run in miniature did not come to its end: its name and why."""
+    seen = ((case.submission.name, case.observation) for case in found)
+    return tuple(f"{name}: {o.reason}" for name, o in seen if o is not None and o.ending != "ok")
+
+
 def _observations(
     submissions: Sequence[Submission], traces: Sequence[Path], dynamic: bool
 ) -> dict[str, Observation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -60,7 +61,10 @@ def check(
     form: str,
     output: Path | None,
 ) -> None:
-    """Audit submission folders and print a verdict per rule, with evidence to open."""
+    """Audit submission folders and print a verdict per rule, with evidence to open.
+
+    Exit codes: 0 nothing failed and nothing is open, 1 a rule failed, 3 a disqualifying rule is open, 4 the
+    tool failed, or with --dynamic a submission did not run (the report is printed all the same)."""
     from golf_audit import checking, registry
     from golf_audit.outcome import exit_code
     from golf_audit.report.formats import DRAWN, render
@@ -101,4 +105,15 @@ def check(
     code = exit_code(reports, strict=strict, require_run=require_run)
     if book is not None and book.problems and code != TOOL_FAILED:
         code = 1  # an altered ledger is nobody's evidence
+    if dynamic and _told_what_did_not_run(checking.not_run(cases)):
+        code = TOOL_FAILED
     sys.exit(code if not exit_zero or code == TOOL_FAILED else 0)
+
+
+def _told_what_did_not_run(submissions: Sequence[str]) -> bool:
+    """Say on stderr which runs that were asked for are missing from the report; True where any is."""
+    from golf_audit.report.escape import terminal
+
+    for what in submissions:
+        click.echo(f"golf-audit: did not run in miniature to its end: {terminal(what)}", err=True)
+    return bool(submissions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,13 @@ class Source:
     def one(self) -> bool:
         """True when a pull request or a ref is named."""
         return self.pr is not None or self.ref is not None
+
+    def named(self, folder: Path | None) -> str:
+        """How a command names the same submissions again."""
+        if self.repo is None:
+            return shlex.quote(str(folder))
+        one = f"--pr {self.pr}" if self.pr is not None else f"--ref {shlex.quote(str(self.ref))}"
+        return f"--repo {shlex.quote(str(self.repo))} {one}"
 
     def load(self, folders: Sequence[Path], parent: bool = False) -> tuple[Submission, ...]:
         """The submissions that are named. With a parent, folders may go with a clone: it lies in it."""

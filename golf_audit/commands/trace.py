@@ -70,7 +70,7 @@ def trace(
         several = len(submissions) > 1
         file = output.with_stem(f"{output.stem}-{submission.name}") if several else output
         write(observation.to_json(seen), file)
-        write(traced.summary(seen, str(file)), None)
+        write(traced.summary(seen, str(file), source.named(folder)), None)
         ran = ran and seen.ending == "ok"
     sys.exit(0 if ran else TOOL_FAILED)
 

@@ -59,6 +59,7 @@ class RunResult:
     others: tuple[tuple[Message, ...], ...] = ()  # what ranks 1, 2 ... said
     tokens: Sequence[int] = ()  # the validation stream as our process wrote it
     counted: Sequence[int] = ()  # bytes behind each target by our own count, from 0; empty: not known
+    differing: tuple[str, ...] = ()  # switches that the script has otherwise by default (Miniature.differing)
 
     def of(self, kind: type[M]) -> list[M]:
         """The messages of one kind, in order."""
@@ -73,6 +74,7 @@ class Variation:
     perturbation: Perturbation | None = None
     exchanged: tuple[str, ...] = ()  # streams that later read other tokens: "train" (job.Moment says when)
     environ: tuple[tuple[str, str], ...] = ()  # settings that differ
+    defaults: bool = False  # the script's own defaults in place of the declared configuration
     ranks: int = 1
     options: tuple[tuple[str, Value], ...] = ()  # asked of the recorder
     seconds: float | None = None
@@ -119,6 +121,10 @@ class Miniature(Protocol):
     @property
     def problems(self) -> tuple[str, ...]:
         """Why this is not the declared configuration, in sentences."""
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Switches that the script's own defaults set otherwise than the declared configuration."""
 
     def vary(self, variation: Variation, folder: Path) -> tuple[Job, Path]:
         """The job of an extra run and the host folder with its data, written below `folder` if it differs."""

@@ -17,6 +17,7 @@ from golf_audit.dynamic.abreast import Stopped, abreast
 from golf_audit.dynamic.contract import Ending, Miniature, Outcome, Places, Probe, RunResult, Variation
 from golf_audit.dynamic.job import Device, Job
 from golf_audit.dynamic.messages import Message, Network, Print, Read, Shim, Subprocess
+from golf_audit.dynamic.miniature import NoMiniature
 from golf_audit.dynamic.observed import Truth, observe
 from golf_audit.dynamic.run import Hosts, Listener, Way, run
 from golf_audit.dynamic.sandbox import TOOL
@@ -25,7 +26,7 @@ from golf_audit.dynamic.truth import truth
 from golf_audit.observation import Observation, Result, Tried
 from golf_audit.scratch import scratch
 from golf_audit.submission import Submission
-from golf_audit.timeline import Report, Timeline
+from golf_audit.timeline import Origin, Report, Timeline
 
 _ERROR_LINES = 12
 _DIGITS = re.compile(r"\d+")
@@ -75,7 +76,27 @@ class Plan:
 def trace(submission: Submission, plan: Plan, progress: Progress | None = None) -> Observation:
     """Run a submission in miniature. Whatever it does, its processes and our folders are gone afterwards."""
     with scratch("trace") as folder:
-        return _Trace(submission, plan, folder, progress).observation()
+        try:
+            begun = _Trace(submission, plan, folder, progress)
+        except NoMiniature as error:
+            return _nothing_to_run(submission, plan, str(error))
+        return begun.observation()
+
+
+def _nothing_to_run(submission: Submission, plan: Plan, reason: str) -> Observation:
+    """The trace of a submission of which no miniature can be made."""
+    return Observation(
+        fingerprint=submission.head.fingerprint,
+        folder=submission.head.folder,
+        probes=plan.kind,
+        device=plan.device,
+        sandboxed=plan.way.sandbox,
+        ending=Ending.NEVER_STARTED.name.lower(),
+        reason=reason,
+        timeline=Timeline(Origin.OBSERVED, ()),
+        not_produced=not_produced(submission, ()),
+        tried=tuple(Tried(p.name, p.shows, p.cannot) for p in plan.probes),
+    )
 
 
 class _Trace:
@@ -174,7 +195,8 @@ class _Trace:
             with self._speaking:
                 progress.ends(name, result)
         known = self._truth(result, data)
-        return replace(result, counted=known.counted, tokens=known.tokens)
+        differing = self._miniature.differing
+        return replace(result, counted=known.counted, tokens=known.tokens, differing=differing)
 
     def _truth(self, result: RunResult, data: Path) -> Truth:
         """The bytes behind each target: of the sidecar where the run read one, else of the tokenizer."""

@@ -6,16 +6,17 @@ from dataclasses import replace
 
 from golf_audit.joining.counted import with_counts
 from golf_audit.joining.readers import seen
-from golf_audit.joining.seen import Seen, Violation
-from golf_audit.joining.settle import obstacles
+from golf_audit.joining.seen import Seen, Violation, silent
+from golf_audit.joining.settle import more_probes, obstacles
 from golf_audit.model import Assessment, Certainty, Cite, Evidence, Finding, Kind, Precedent, Unmet
-from golf_audit.observation import Observation
+from golf_audit.observation import Observation, Word
 from golf_audit.submission import Case
 
+TRACE = "golf-audit trace FOLDER"
+"""What supplies a premise before anything was run."""
 STANDS = frozenset({"V01", "M02"})
 """A few steps need not reach every file of a loader, nor a few documents every border between two: a run that
 does not show such a thing is no reason to doubt what was read."""
-FULL = "golf-audit trace FOLDER --probes full"
 
 
 def joined(
@@ -42,7 +43,7 @@ def _traced(
     if run.violations:
         return _violated(read, run, law, to_change, precedents)
     if not run.clean:
-        return _silent(case.observation, read, run)
+        return _silent(case.observation, rule, read, run)
     if any(f.certainty is Certainty.SHOWN or f.proof for f in read.findings):
         return _told_beside(read, run) if rule in STANDS else _contradicted(read, run)
     return _clean(case, read, run)
@@ -74,16 +75,31 @@ def _finding(violation: Violation, law: Cite, to_change: str, precedents: tuple[
     return Finding(violation.says, certainty, law, violation.evidence, to_change, precedents)
 
 
-def _silent(observation: Observation, read: Assessment, run: Seen) -> Assessment:
+def _silent(observation: Observation, rule: str, read: Assessment, run: Seen) -> Assessment:
     """The run does not speak: what was read stays, and a rule that waited for it says why."""
+    supply = _more(observation, rule)
     if any(u.awaits is not None for u in read.unmet):
-        supply = FULL if observation.probes != "full" else ""
         says = run.missing or tuple(e.says for e in run.notes) or ("no probe of this trace asks it",)
-        return replace(read, unmet=tuple(Unmet(s, supply) for s in says), notes=(*read.notes, *run.notes))
+        notes = tuple(e for e in run.notes if e.says not in says)
+        return replace(read, unmet=tuple(Unmet(s, supply) for s in says), notes=(*read.notes, *notes))
+    unmet = tuple(_run_already(u, supply) for u in read.unmet)
     if read.unmet or read.findings:
         missing = tuple(Evidence(Kind.TRACE, says) for says in run.missing)
-        return replace(read, notes=(*read.notes, *run.notes, *missing))
+        notes = tuple(e for e in run.notes if e.says not in run.missing)
+        return replace(read, unmet=unmet, notes=(*read.notes, *notes, *missing))
     return replace(read, notes=(*read.notes, *run.notes))
+
+
+def _run_already(unmet: Unmet, supply: str) -> Unmet:
+    """A premise that a trace was to supply, now that there is one."""
+    return replace(unmet, supply=supply) if unmet.supply == TRACE else unmet
+
+
+def _more(observation: Observation, rule: str) -> str:
+    """The command that may make the run speak: nothing more is to be asked where a probe saw a violation, or
+    where the run says nothing of the number at all."""
+    seen_already = any(o.word is Word.VIOLATION for o in observation.about(rule))
+    return "" if seen_already or silent(observation) else more_probes(observation)
 
 
 def _told_beside(read: Assessment, run: Seen) -> Assessment:
@@ -116,8 +132,8 @@ def _clean(case: Case, read: Assessment, run: Seen) -> Assessment:
         return noted
     standing = obstacles(case)
     if standing:
-        unmet = tuple(u for u in read.unmet if u.awaits is None)
-        more = tuple(Unmet(f"the run shows no violation, but {says}", FULL) for says in standing)
+        unmet = tuple(_run_already(u, "") for u in read.unmet if u.awaits is None)
+        more = tuple(replace(u, missing=f"the run shows no violation, but {u.missing}") for u in standing)
         return replace(noted, unmet=(*unmet, *more))
     doubts = tuple(
         Evidence(Kind.TRACE, f"read as possible and not seen in the run: {f.message}") for f in read.findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from golf_audit.joining.data import (
     borders,
@@ -15,6 +16,7 @@ from golf_audit.joining.numbers import bytes_counted, bytes_logged, forwards, no
 from golf_audit.joining.seen import (
     Seen,
     by_outcomes,
+    evidence_of,
     from_scores,
     future,
     order,
@@ -45,6 +47,8 @@ READERS: Mapping[str, Callable[[Case, Observation, str], Seen]] = {
     "M03": forwards,
 }
 """Other rules take the words of the probes as they are."""
+DEFAULTS = "defaults"
+"""The probe of this name runs the script as nobody claims it was run: a note, whatever it shows."""
 
 
 def seen(case: Case, rule: str) -> Seen:
@@ -54,4 +58,6 @@ def seen(case: Case, rule: str) -> Seen:
     why = silent(observation)
     if why:
         return Seen(missing=(why,))
-    return READERS.get(rule, by_outcomes)(case, observation, rule)
+    found = READERS.get(rule, by_outcomes)(case, observation, rule)
+    beside = [o for o in observation.about(rule) if o.probe == DEFAULTS]
+    return replace(found, notes=(*found.notes, *(evidence_of(case, o)[0] for o in beside)))

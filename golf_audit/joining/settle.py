@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from golf_audit.model import Where
+from golf_audit.model import Unmet, Where
 from golf_audit.observation import Observation, Word
 from golf_audit.static.predict import NO_PRINT, UNTRACED
 from golf_audit.submission import Case
 from golf_audit.timeline import SOMETIMES, Adapt, Event, Gap, Score, Stream, Timeline
 
+FULL = "golf-audit trace FOLDER --probes full"
 HOOK_FREE = "prefix"
 """Probes of this name compute prefix losses from printed numbers alone."""
 _RUN_SETTLES = frozenset({NO_PRINT, UNTRACED})
@@ -32,21 +33,34 @@ _WORDS = frozenset(
 )
 
 
-def obstacles(case: Case) -> tuple[str, ...]:
-    """Why a clean run does not settle what was left open; empty when it does."""
+def obstacles(case: Case) -> tuple[Unmet, ...]:
+    """Why a clean run does not settle what was left open, and what would; empty when it does."""
     observation = case.observation
     assert observation is not None
     found = []
-    said = [o for o in observation.outcomes if o.probe.startswith(HOOK_FREE) and observation.concerns(o)]
-    if not any(o.word is Word.CLEAN for o in said):
-        why = said[-1].says if said else "golf-audit trace --probes full"
-        found.append(f"the run was not checked without hooks ({why})")
     if not case.submission.support.lines:
         found.append("no log line stands behind the claim")
     found += [f"the miniature is not the declared run: {problem}" for problem in observation.problems[:2]]
     found += [_sentence(case, gap.reason, gap.where) for gap in _unseen_gaps(case.timeline)]
     found += list(dict.fromkeys(untaken(case.timeline, observation)))
-    return tuple(found)
+    return (*_with_hooks_alone(observation), *(Unmet(says) for says in found))
+
+
+def _with_hooks_alone(observation: Observation) -> Iterator[Unmet]:
+    """The missing agreement of the check without hooks."""
+    said = [o for o in observation.outcomes if o.probe.startswith(HOOK_FREE) and observation.concerns(o)]
+    if any(o.word is Word.CLEAN for o in said):
+        return
+    says = "the run was not checked without hooks"
+    if said:
+        yield Unmet(f"{says} ({said[-1].says})")
+    else:
+        yield Unmet(says, more_probes(observation))
+
+
+def more_probes(observation: Observation) -> str:
+    """The command that asks more than this trace did; empty where none does."""
+    return FULL if observation.probes != "full" else ""
 
 
 def _unseen_gaps(timeline: Timeline) -> list[Gap]:

@@ -13,12 +13,12 @@ _NAME = 34
 _WORD = {Word.CLEAN: "ok", Word.VIOLATION: "VIOLATION", Word.NOTE: "note", Word.VOID: "not tried"}
 
 
-def summary(seen: Observation, file: str = "") -> str:
-    """The whole text; `file` is where the trace was written."""
-    return "\n".join(_lines(seen, file)) + "\n"
+def summary(seen: Observation, file: str = "", of: str = "FOLDER") -> str:
+    """The whole text; `file` is where the trace was written, `of` how a command names the submission."""
+    return "\n".join(_lines(seen, file, of)) + "\n"
 
 
-def _lines(seen: Observation, file: str) -> Iterator[str]:
+def _lines(seen: Observation, file: str, of: str) -> Iterator[str]:
     name = terminal(seen.folder.rstrip("/").rsplit("/", 1)[-1])
     caged = "" if seen.sandboxed else ", WITHOUT A SANDBOX"
     yield f"{name}   in miniature, on {seen.device}{caged}, {seen.probes} probes"
@@ -35,8 +35,11 @@ def _lines(seen: Observation, file: str) -> Iterator[str]:
     yield from _about("programs", seen.programs)
     yield from _hung("  stand-ins: ", ", ".join(terminal(s.split(":")[0]) for s in seen.stand_ins))
     if file:
+        of = terminal(of)
         yield ""
-        yield f"written to {terminal(file)}; for verdicts: golf-audit check FOLDER --trace {terminal(file)}"
+        yield f"written to {terminal(file)}; for verdicts: golf-audit check {of} --trace {terminal(file)}"
+        if seen.ending == "ok" and seen.probes != "full":
+            yield f"more probes, up to eleven runs more: golf-audit trace {of} --probes full"
 
 
 def _results(seen: Observation) -> Iterator[str]:
@@ -44,7 +47,7 @@ def _results(seen: Observation) -> Iterator[str]:
         yield "  no result was printed"
     for number, result in enumerate(seen.results):
         mark = ">" if number == seen.claimed else " "
-        label = terminal(result.name)[:_NAME]
+        label = terminal(result.name)
         yield from _hung(f"{mark} {label:<{_NAME}} ", "; ".join(_facts(result)))
     if seen.claimed is not None:
         yield "  > the result that stands for the claimed number"

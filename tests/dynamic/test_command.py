@@ -66,6 +66,37 @@ def test_where_namespaces_are_denied_trace_says_how_to_allow_them(monkeypatch: p
     assert code == 4 and "no uid map" in said and ("seccomp=unconfined" in said or "AppArmor" in said)
 
 
+NO_SCRIPT = {"README.md": "# A claim", "submission.json": '{"val_bpb": 1.1}'}
+
+
+def no_script(tmp_path: Path) -> Path:
+    folder = tmp_path / "track_10min_16mb" / "2026-04-20_NoScript"
+    folder.mkdir(parents=True)
+    for name, text in NO_SCRIPT.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@linux
+def test_a_folder_without_a_script_has_a_trace_that_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    code, said = invoke("trace", no_script(tmp_path), "--output", file)
+    assert code == 4 and "did not run to its end: no train_gpt.py" in said
+    assert observation.read(file).ending == "never_started"
+
+
+@linux
+def test_a_check_whose_run_is_missing_prints_its_report_and_exits_4(tmp_path: Path) -> None:
+    """One folder that cannot run takes nothing from the report on the others, and is no clean bill."""
+    folder = no_script(tmp_path)
+    code, said = invoke("check", folder, "--dynamic", "--rule", "M01")
+    assert code == 4
+    assert "did not run in miniature to its end: 2026-04-20_NoScript: no train_gpt.py" in said
+    assert "UNDETERMINED  M01  the run in miniature did not come to its end" in " ".join(said.split("\n"))
+    code, _ = invoke("check", folder, "--dynamic", "--rule", "M01", "--exit-zero")
+    assert code == 4, "--exit-zero reports, and says when the tool could not"
+
+
 def test_progress_tells_the_run_its_phase_and_its_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     """On a terminal one line that is rewritten, elsewhere a line for each run; both escaped."""
     console = commands.Console("x")

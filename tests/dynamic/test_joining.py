@@ -117,6 +117,28 @@ def test_an_observed_violation_stands_whatever_was_read() -> None:
     assert any(quotes), "the lines are quoted from the submission, not from the trace"
 
 
+def test_a_trace_that_was_made_is_not_asked_for_again() -> None:
+    """What a violation or a failed run left open another trace leaves open too; nothing is told twice."""
+    honest = submission(HONEST)
+    moved = verdicts(honest, observation(honest, learned_first(), MOVED, probes="quick"))("M01")
+    failed = verdicts(honest, observation(honest, scored_once(), ending="failed", probes="quick"))("M01")
+    for judged in (moved, failed):
+        assert judged.verdict is Verdict.UNDETERMINED
+        assert [u.supply for u in judged.assessment.unmet] == [""]
+        assert judged.reason not in [note.says for note in judged.assessment.notes]
+    asked = verdicts(honest, observation(honest, scored_once(), probes="quick"))("M01")
+    assert [u.supply for u in asked.assessment.unmet] == ["golf-audit trace FOLDER --probes full"]
+
+
+def test_what_the_script_s_own_defaults_show_is_a_note_on_t01() -> None:
+    honest = submission(HONEST)
+    says = "with its own defaults the script prints final (64 of 64 targets scored after a gradient on them)"
+    beside = Outcome("defaults", Word.NOTE, says, ("T01",))
+    judged = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, PREFIX, beside))("T01")
+    assert judged.verdict is Verdict.PASS
+    assert any(says in note.says for note in judged.assessment.notes)
+
+
 def test_late_scores_alone_touch_and_need_a_ruling_as_warm_up() -> None:
     honest = submission(HONEST)
     ruled = verdicts(honest, observation(honest, learned_first(), CLEAN_ORDER, PREFIX))
@@ -170,8 +192,12 @@ def test_influence_without_a_gradient_belongs_to_the_violation_that_was_read() -
 def test_m01_passes_only_with_a_check_without_hooks() -> None:
     honest = submission(HONEST)
     assert verdicts(honest, None)("M01").verdict is Verdict.UNDETERMINED
-    quick = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER))("M01")
-    assert quick.verdict is Verdict.UNDETERMINED and "--probes full" in quick.reason
+    quick = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, probes="quick"))("M01")
+    assert quick.verdict is Verdict.UNDETERMINED and "without hooks" in quick.reason
+    assert [u.supply for u in quick.assessment.unmet] == ["golf-audit trace FOLDER --probes full"]
+    full = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER))("M01")
+    assert full.verdict is Verdict.UNDETERMINED
+    assert [u.supply for u in full.assessment.unmet] == [""], "the full set was asked already"
     full = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, PREFIX))("M01")
     assert full.verdict is Verdict.PASS and "none of 48" in full.reason
 

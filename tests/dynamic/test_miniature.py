@@ -12,6 +12,7 @@ from golf_audit.dynamic.job import Perturbation
 from golf_audit.dynamic.miniature import Shape, prepare
 from golf_audit.dynamic.miniature import tokens as streams
 from golf_audit.dynamic.miniature.data import OTHER
+from golf_audit.dynamic.miniature.defaults import differing
 from golf_audit.dynamic.miniature.sizes import small
 from golf_audit.dynamic.miniature.tokenizer import BOS, train
 from golf_audit.load import load_folder
@@ -136,6 +137,37 @@ def test_a_variation_keeps_every_path_and_changes_only_its_data(tmp_path: Path) 
     assert len(shard(theirs)) == len(shard(ours)) and shard(theirs) != shard(ours)
     control, data = made.vary(Variation("control"), tmp_path / "control")
     assert (control, data) == (made.job, made.data)
+
+
+def test_the_script_s_own_defaults_in_the_same_small_world(tmp_path: Path) -> None:
+    """What is declared is gone; sizes, places and data stay, and a rate is no switch that would tell."""
+    made = prepare(load_folder(submission(tmp_path / "2026-04-01_X")), tmp_path / "mini", PLACES)
+    assert made.differing == ("TTT_ENABLED=1 (by default 0)",)
+    job, data = made.vary(Variation("defaults", defaults=True), tmp_path / "defaults")
+    assert not {"TTT_ENABLED", "TTT_LR"} & set(job.environ)
+    given = {name: value for name, value in made.job.environ.items() if not name.startswith("TTT_")}
+    assert given.items() <= job.environ.items() and job.environ["TTT_EPOCHS"] == "2"
+    assert (data, job.overrides, job.argv) == (made.data, made.job.overrides, made.job.argv)
+
+
+@pytest.mark.parametrize(
+    ("declared", "default", "switched"),
+    [
+        ("1", "0", True),
+        ("True", "1", False),
+        ("adamw", "sgd", True),
+        ("", "0", False),
+        ("off", "0", False),
+        ("3", "0", True),  # epochs: none by default
+        ("5", "3", False),
+        ("0.1", "0.0", False),
+        (None, "0", False),
+        ("1", None, False),  # computed by the code
+    ],
+)
+def test_what_counts_as_another_switch(declared: str | None, default: str | None, switched: bool) -> None:
+    assert bool(differing({"TTT": declared}, {"TTT": default})) is switched
+    assert not differing({"SEED": declared}, {"SEED": default})
 
 
 def test_metadata_of_a_tokenizer_is_no_tokenizer(tmp_path: Path) -> None:

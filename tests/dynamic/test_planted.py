@@ -18,6 +18,7 @@ from golf_audit.dynamic.probes import FULL, QUICK
 from golf_audit.dynamic.probes.artifact import Artifact
 from golf_audit.dynamic.probes.candidates import Candidates
 from golf_audit.dynamic.probes.control import Controlled
+from golf_audit.dynamic.probes.defaults import Defaults
 from golf_audit.dynamic.probes.order import Order
 from golf_audit.dynamic.probes.training import TrainingData
 from golf_audit.dynamic.run import Way
@@ -38,13 +39,19 @@ SMALL = Shape(targets=1536, documents=8, train_tokens=8_000)
 
 @cache
 def observed(
-    fault: str = "", *, full: bool = False, text: str = "", probes: tuple[Probe, ...] = ()
+    fault: str = "",
+    *,
+    full: bool = False,
+    text: str = "",
+    probes: tuple[Probe, ...] = (),
+    readme: str = "",
 ) -> Observation:
     with TemporaryDirectory() as name:
         folder = Path(name) / "2026-04-20_Planted"
         folder.mkdir()
         (folder / "train_gpt.py").write_text(text or script(fault))
         (folder / "submission.json").write_text(json.dumps({"val_bpb": 1.1}))
+        (folder / "README.md").write_text(readme)
         plan = Plan(
             partial(prepare, shape=SMALL),
             probes or (FULL if full else QUICK),
@@ -84,6 +91,7 @@ def test_the_honest_submission_is_clean_in_every_probe() -> None:
         "bytes": {"VIOLATION"},
         "forwards": {"VOID"},
         "prefix": {"CLEAN"},
+        "defaults": {"CLEAN"},
     }
 
 
@@ -165,6 +173,20 @@ def test_an_artifact_out_of_validation_tokens() -> None:
     assert outcome.word.name == "VIOLATION" and "model.pt" in outcome.says
     (outcome,) = observed(text=script().replace(*SAVED), probes=(Artifact(),)).outcomes
     assert outcome.word.name == "CLEAN", outcome.says
+
+
+def test_a_switch_that_was_declared_off_is_run_as_the_script_has_it_too() -> None:
+    """The README turns the leak off: the claimed run is clean, and the defaults are told beside it."""
+    leak = "nll_of(model, x, y).mean().backward(); sgd.step(); sgd.zero_grad()"
+    switched = f"        if int(os.environ.get('POLISH', '1')):\n            {leak}"
+    text = script().replace("        # FIRST", switched)
+    readme = "```bash\nPOLISH=0 python train_gpt.py\n```\n"
+    seen = observed(text=text, readme=readme, probes=(Defaults(run=True),))
+    assert last(seen).attested and not last(seen).late
+    (outcome,) = seen.outcomes
+    assert (outcome.word.name, outcome.rules) == ("NOTE", ("T01",))
+    assert "POLISH=0 (by default 1)" in outcome.says
+    assert "1,529 of 1,536 targets scored after a gradient" in outcome.says, "all but BOS"
 
 
 def test_every_fault_has_a_test() -> None:

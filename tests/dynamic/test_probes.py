@@ -18,6 +18,7 @@ from golf_audit.dynamic.probes import FULL, QUICK
 from golf_audit.dynamic.probes.artifact import Artifact
 from golf_audit.dynamic.probes.candidates import Candidates
 from golf_audit.dynamic.probes.control import Controlled
+from golf_audit.dynamic.probes.defaults import Defaults
 from golf_audit.dynamic.probes.documents import Documents
 from golf_audit.dynamic.probes.forwards import Forwards
 from golf_audit.dynamic.probes.lines import lines
@@ -427,6 +428,36 @@ def test_two_ranks() -> None:
     assert two_ranks(range(1, 33), range(33, 63)).word is Word.NOTE, "less than a window is left out"
     assert two_ranks(range(1, 33), range(33, 65), off=0.01).word is Word.VOID
     assert not Ranks().variations(IN_ORDER), "a script that knows no ranks"
+
+
+def by_default(run: RunResult | None, *differing: str) -> Outcome:
+    probe = Defaults(run=run is not None)
+    baseline = replace(IN_ORDER, differing=differing)
+    variations = probe.variations(baseline)
+    assert [v.defaults for v in variations] == ([True] if run is not None and differing else [])
+    return only(probe.compare(baseline, [run] if variations and run is not None else []))
+
+
+def test_the_script_s_own_defaults_are_told_beside_and_decide_nothing() -> None:
+    late = Story(64)
+    late.report([late.score(range(1, 65))], tag="first")
+    late.learn(range(1, 65))
+    late.report([late.score(range(1, 65))], tag="final")
+    late.say("other val_loss:1.23456789 val_bpb:1.00000000")
+    said = by_default(late.end(), "TTT=1 (by default 0)")
+    assert said.word is Word.NOTE and said.rules == ("T01",) and said.line is None
+    assert "declared is TTT=1 (by default 0)" in said.says
+    assert "first (attested; none scored after a gradient on it)" in said.says
+    assert "final (attested; 64 of 64 targets scored after a gradient on them)" in said.says
+    assert "other (not attested)" in said.says
+    clean = by_default(IN_ORDER, "TTT=1 (by default 0)")
+    assert (clean.word, clean.rules) == (Word.NOTE, ())
+    failed = replace(IN_ORDER, ending=Ending.FAILED, reason="TypeError: no")
+    assert by_default(failed, "TTT=1 (by default 0)").word is Word.VOID
+    assert "does not run: TypeError: no" in by_default(failed, "TTT=1 (by default 0)").says
+    assert by_default(IN_ORDER).word is Word.CLEAN
+    quick = by_default(None, "TTT=1 (by default 0)")
+    assert quick.word is Word.NOTE and "--probes full" in quick.says
 
 
 def prefix_of(run: RunResult, *short: RunResult) -> list[Outcome]:

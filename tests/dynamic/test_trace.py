@@ -49,6 +49,7 @@ class Mini:
     vocab: int = 1024
     settings: tuple[str, ...] = ("ITERATIONS=4 (shrunk)",)
     problems: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
     def vary(self, variation: Variation, place: Path) -> tuple[Job, Path]:
         if variation.perturbation is None:

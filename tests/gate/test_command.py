@@ -130,6 +130,7 @@ def test_what_a_run_showed_stands_in_the_report_and_beside_it(
     done = audited(challenge, "--head", head, "--rule", "M01", "--dynamic")
     assert done.exit_code == 0, done.output
     assert asked == [("full", "cpu", False)]  # in the sandbox
+    assert "did not run in miniature to its end" in done.output, "a run that is missing is told"
     report = json.loads((challenge.temp / "out" / "report.json").read_bytes())
     assert "the run ended at once" in report["rulings"][0]["reason"]
     seen = observation.read(challenge.temp / "out" / "trace-1.json")

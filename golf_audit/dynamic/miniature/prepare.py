@@ -10,6 +10,7 @@ from pathlib import Path
 from golf_audit.dynamic.contract import Places, Variation
 from golf_audit.dynamic.job import Job
 from golf_audit.dynamic.miniature.data import Folder, build
+from golf_audit.dynamic.miniature.defaults import differing
 from golf_audit.dynamic.miniature.settings import Plan, plan
 from golf_audit.dynamic.miniature.sizes import small
 from golf_audit.dynamic.miniature.tokenizer import BOS
@@ -34,6 +35,7 @@ class Prepared:
     plan: Plan
     shape: Shape
     cache: Path
+    plain: Plan  # the script's own defaults
 
     @property
     def vocab(self) -> int:
@@ -47,10 +49,16 @@ class Prepared:
     def problems(self) -> tuple[str, ...]:
         return self.plan.problems
 
+    @property
+    def differing(self) -> tuple[str, ...]:
+        return differing(self.plan.values, self.plain.values)
+
     def vary(self, variation: Variation, folder: Path) -> tuple[Job, Path]:
         """The job of an extra run and the folder with its data."""
         data = self.data
-        environ: Mapping[str, str] = {**self.job.environ, **dict(variation.environ)}
+        settings = self.plain if variation.defaults else self.plan
+        environ: Mapping[str, str] = settings.environ if variation.defaults else self.job.environ
+        environ = {**environ, **dict(variation.environ)}
         if variation.perturbation is not None or variation.exchanged:
             data = folder / "data"
             data.mkdir(parents=True)
@@ -58,7 +66,9 @@ class Prepared:
             environ = {**environ, **documents(environ, made.tokens)}
         job = replace(
             self.job,
+            argv=settings.argv,
             environ=environ,
+            overrides=settings.overrides,
             perturbation=variation.perturbation,
             ranks=variation.ranks,
             options={**self.job.options, **dict(variation.options)},
@@ -103,7 +113,9 @@ def prepare(
         overrides=settings.overrides,
         ranked=settings.ranked,
     )
-    return Prepared(data, job, settings, shape, cache or folder / "cache")
+    plain = plan(submission, places.data, declared=False)
+    plain = replace(plain, environ={**plain.environ, **documents(plain.environ, made.tokens)})
+    return Prepared(data, job, settings, shape, cache or folder / "cache", plain)
 
 
 def _build(data: Path, cache: Path, shape: Shape, settings: Plan, variation: Variation) -> Folder:

@@ -52,15 +52,20 @@ class Plan:
     problems: tuple[str, ...] = ()
     names: tuple[str, ...] = ()  # of data folders and tokenizers that the script spells out
     ranked: bool = False  # the script reads RANK or WORLD_SIZE
+    values: Mapping[str, str | None] = field(
+        default_factory=dict
+    )  # what each setting comes to, places left out
 
 
 class _Planner:
-    """Collects the settings of one submission."""
+    """Collects the settings of one submission: as declared, or as its script has them by itself."""
 
-    def __init__(self, submission: Submission, data: str) -> None:
+    def __init__(self, submission: Submission, data: str, *, declared: bool) -> None:
         self.submission = submission
         self.data = data
+        self.declared = declared
         self.config = submission.config
+        self.values: dict[str, str | None] = {}
         self.environ: dict[str, str] = {"RUN_ID": "miniature"}
         self.argv: list[str] = []
         self.notes: list[str] = []
@@ -87,6 +92,7 @@ class _Planner:
             problems=tuple(self.problems),
             names=self._names(),
             ranked=any(_RANKED.search(text) for text in self._texts()),
+            values=self.values,
         )
 
     def _texts(self) -> list[str]:
@@ -121,23 +127,30 @@ class _Planner:
         return main is not None and re.search(r"val_loss_every\s*>\s*0", main.text) is not None
 
     def _on(self, name: str) -> bool:
-        return self.config.literal(name) in (1, True, "1", "True", "true")
+        setting = self.config.setting(name)
+        if setting is not None and not self.declared:
+            setting = setting.default
+        return setting is not None and setting.literal in (1, True, "1", "True", "true")
 
     def _setting(self, name: str, knob: Knob) -> None:
         """Decide one setting that the script reads from its environment or its command line."""
-        setting = self.config.settings.get(name)
+        setting = self.config.settings.get(name) if self.declared else None
         declared = setting.value if setting is not None else knob.default
         if _LAUNCHER.fullmatch(name) or knob.writes == "value":
             return
         place = self._place(name.upper())
         if place is not None:
             self._give(knob, place, "miniature")
-        elif (value := self._small(knob, name, declared)) is not None:
+            return
+        self.values[name] = knob.default
+        if (value := self._small(knob, name, declared)) is not None:
             self._give(knob, value, f"shrunk from {declared}" if declared else "shrunk")
+            self.values[name] = value
         elif _NEEDS_ARTIFACT.fullmatch(name.upper()):
             self.notes.append(f"{name} left at its default: the miniature trains before it evaluates")
         elif setting is not None and setting.origin is not Origin.CODE and not _PLACE.fullmatch(name.upper()):
             self._give(knob, setting.value, f"declared: {setting.origin.value}")
+            self.values[name] = setting.value
 
     def _small(self, knob: Knob, name: str, declared: str | None) -> str | None:
         value = small(name, declared)
@@ -195,9 +208,10 @@ class _Planner:
         return declared if isinstance(declared, int) and 256 < declared < 65536 else 1024
 
 
-def plan(submission: Submission, data: str) -> Plan:
-    """The settings of a submission's miniature, whose data the run sees at `data`."""
-    return _Planner(submission, data).plan()
+def plan(submission: Submission, data: str, *, declared: bool = True) -> Plan:
+    """The settings of a submission's miniature, whose data the run sees at `data`; with `declared` False
+    those of somebody who starts the script without any."""
+    return _Planner(submission, data, declared=declared).plan()
 
 
 def _fixed(submission: Submission) -> Iterator[tuple[str, str, int | float | str]]:

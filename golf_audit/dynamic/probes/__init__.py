@@ -8,6 +8,7 @@
     recount.py    bytes per token                      training.py  training shards exchanged at evaluation
     forwards.py   the adapted forward pass             prefix.py     the printed number alone
     ranks.py      two processes                        candidates.py mixed probabilities summed
+    defaults.py   the script's own defaults
 
 Pure functions of results: nothing here runs or imports a submission.
 """
@@ -16,6 +17,7 @@ from golf_audit.dynamic.contract import Probe
 from golf_audit.dynamic.probes.artifact import Artifact
 from golf_audit.dynamic.probes.candidates import Candidates
 from golf_audit.dynamic.probes.control import Controlled
+from golf_audit.dynamic.probes.defaults import Defaults
 from golf_audit.dynamic.probes.documents import Documents
 from golf_audit.dynamic.probes.forwards import Forwards
 from golf_audit.dynamic.probes.order import Order
@@ -27,7 +29,7 @@ from golf_audit.dynamic.probes.swap import Swap
 from golf_audit.dynamic.probes.training import TrainingData
 from golf_audit.dynamic.probes.whole import Whole
 
-QUICK: tuple[Probe, ...] = (Controlled((Order(),)), Whole(), Recount())
+QUICK: tuple[Probe, ...] = (Controlled((Order(),)), Whole(), Recount(), Defaults(run=False))
 """Three runs: baseline, the same again, one perturbation."""
 FULL: tuple[Probe, ...] = (
     Controlled((Order(), Cuts(), Swap(), Documents(), Artifact(), TrainingData(), Candidates())),
@@ -36,5 +38,6 @@ FULL: tuple[Probe, ...] = (
     Forwards(),
     Prefix(),
     Ranks(),
+    Defaults(run=True),
 )
-"""Up to ten runs more."""
+"""Up to eleven runs more."""
