@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -26,6 +26,7 @@ from golf_audit.dynamic.truth import truth
 from golf_audit.observation import Observation, Result, Tried
 from golf_audit.scratch import scratch
 from golf_audit.submission import Submission
+from golf_audit.support import Supported
 from golf_audit.timeline import Origin, Report, Timeline
 
 _ERROR_LINES = 12
@@ -33,6 +34,8 @@ _DIGITS = re.compile(r"\d+")
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,16}")
 _MOST = 200  # entries of one list in the file
 _TEXT = 1000
+_TELLING = 6
+"""Digits of a number that two results do not share by chance."""
 
 
 class Prepare(Protocol):
@@ -244,16 +247,30 @@ def _our_parser(message: Subprocess) -> bool:
 
 def claimed_result(submission: Submission, results: Sequence[Result]) -> int | None:
     """The printed result that stands for the claimed number: of the name that the claimed log line has, the
-    last; without such a line the last result of all."""
-    names = [line.final.name for line in submission.support.lines]
-    if not names:
+    last; without such a line the last result of all.
+
+    A log may hold the number under several names, as a summary that another program wrote (#414): where the
+    run prints nothing of the line's own name, the first name in the log that has the same number counts."""
+    lines = submission.support.lines
+    if not lines:
         return len(results) - 1 if results else None
-    for spell in (str, _without_digits):
-        wanted = {spell(name) for name in names}
-        found = [i for i, result in enumerate(results) if spell(result.name) in wanted]
-        if found:
-            return found[-1]
+    for names in ({line.final.name for line in lines}, *_also_called(lines)):
+        for spell in (str, _without_digits):
+            wanted = {spell(name) for name in names}
+            found = [i for i, result in enumerate(results) if spell(result.name) in wanted]
+            if found:
+                return found[-1]
     return None
+
+
+def _also_called(lines: Sequence[Supported]) -> Iterator[set[str]]:
+    """Other names under which the logs behind the claim print the very same numbers, in their order."""
+    names: dict[str, int] = {}
+    for line in lines:
+        same = (f for f in line.run.finals if f.bpb == line.final.bpb and f.decimals >= _TELLING)
+        for name in dict.fromkeys(f.name for f in same):
+            names[name] = names.get(name, 0) + 1
+    yield from ({name} for name, count in names.items() if count == len(lines))
 
 
 def not_produced(submission: Submission, results: Sequence[Result]) -> tuple[str, ...]:

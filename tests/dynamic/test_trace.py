@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from golf_audit.dynamic.sandbox import INSIDE, require_sandbox
 from golf_audit.dynamic.trace import Plan, trace
 from golf_audit.model import Example, Verdict
 from golf_audit.observation import Observation
-from golf_audit.specimen import folder, log
+from golf_audit.specimen import claim, folder, log
 from golf_audit.submission import Submission
 from tests.rule_harness import submission_of
 
@@ -119,9 +119,13 @@ class Several:
 
 
 def traced(
-    way: Way | None = None, jobs: int = 1, probes: Sequence[Probe] = (Perturb(),), **environ: str
+    way: Way | None = None,
+    jobs: int = 1,
+    probes: Sequence[Probe] = (Perturb(),),
+    files: Mapping[str, str] | None = None,
+    **environ: str,
 ) -> Observation:
-    files = {**folder(log()), "train_gpt.py": SCRIPT.read_text()}
+    files = {**folder(log()), "train_gpt.py": SCRIPT.read_text(), **(files or {})}
     submission = submission_of(Example("x", files, Verdict.PASS))
     child = (sys.executable, f"{INSIDE.submission}/train_gpt.py", "{job}")
     plan = Plan(prepare(environ), probes, way=way or Way(child=child), jobs=jobs)
@@ -147,6 +151,21 @@ def test_runs_side_by_side_give_the_same_bytes() -> None:
     one, two = (traced(jobs=jobs, probes=probes) for jobs in (1, 3))
     assert observation.to_json(one) == observation.to_json(two)
     assert [o.says for o in one.outcomes if o.probe == "several"] == ["1 OK 2 OK 3 OK"] * 2
+
+
+def test_a_number_that_the_log_repeats_is_found_by_the_name_that_the_script_prints() -> None:
+    """#414: a launcher appends a summary, `val_bpb: 1.12278022`, and nothing in the script prints that."""
+    repeated, other = (
+        traced(
+            files={
+                "train_log_1.txt": f"{log(bpb=1.0801)}val_bpb:          {number:.8f}\n",
+                "submission.json": claim(number),
+            }
+        )
+        for number in (1.0801, 1.08010002)
+    )
+    assert repeated.result is not None and repeated.result.name == "quantized_sliding_window"
+    assert other.result is None and "val_bpb" in other.not_produced, "a number of its own, printed by nothing"
 
 
 def test_learning_before_scoring_is_late_and_boundaries_are_exempt() -> None:

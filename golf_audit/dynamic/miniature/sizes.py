@@ -74,6 +74,8 @@ SIZES = (
         "GPTQ_(?:NSAMPLES|SAMPLES|SEQS|BATCHES)|AR_CALIB\\w*|\\w*SELFGEN\\w*(?:SEQS|COUNT)", "2", ceiling=True
     ),
     Size("\\w*(?:BUCKETS|HASH_SIZE|TABLE_SIZE)", "65536", ceiling=True),
+    Size("\\w*(?:TABLE|HASH|BUCKETS?)_BITS", "16", ceiling=True),
+    Size("\\w*GROUP_SIZE", "32", ceiling=True),
     Size("(?:BIGRAM|TRIGRAM|NGRAM|HASH|ENGRAM)\\w*_VOCAB(?:_SIZE)?", "2048", ceiling=True),
     Size("(?:BIGRAM|TRIGRAM|NGRAM|HASH|ENGRAM|VE|PLE)\\w*_DIM", "32", ceiling=True),
     Size(
