@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+LEAVE_OUT = "truncate"
+"""The name of a perturbation whose spans are not in the run's stream at all."""
 Device = Literal["cpu", "cuda"]
 Value = bool | int | float | str | None
 

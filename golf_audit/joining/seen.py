@@ -97,8 +97,11 @@ def quoted(case: Case, where: Where) -> Where:
 
 
 def influence(observation: Observation) -> Word | None:
-    """Whether changing later tokens changed earlier scores of the claimed number; None: not tried."""
-    words = {o.word for rule in INFLUENCE for o in observation.about(rule)}
+    """Whether changing later tokens changed earlier scores of the claimed number; None: not tried.
+
+    A part of the stream alone changes schedules too: what it costs tells nothing here."""
+    asked = (o for rule in INFLUENCE for o in observation.about(rule))
+    words = {o.word for o in asked if not o.probe.startswith(HOOK_FREE)}
     return next((w for w in (Word.VIOLATION, Word.VOID, Word.CLEAN) if w in words), None)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from golf_audit.dynamic.contract import Places, Variation
-from golf_audit.dynamic.job import Perturbation
+from golf_audit.dynamic.job import LEAVE_OUT, Perturbation
 from golf_audit.dynamic.miniature import Shape, prepare
 from golf_audit.dynamic.miniature import tokens as streams
 from golf_audit.dynamic.miniature.data import OTHER
@@ -187,7 +187,7 @@ def test_a_shortened_stream_tells_its_number_of_documents(tmp_path: Path) -> Non
     folder = submission(tmp_path / "2026-04-01_X", 'import os\nn = int(os.environ.get("VAL_DOCS", "40"))\n')
     made = prepare(load_folder(folder), tmp_path / "mini", PLACES)
     assert made.job.environ["VAL_DOCS"] == "22"
-    half = Variation("prefix", perturbation=Perturbation("truncate", ((3073, 6145),)))
+    half = Variation("prefix", perturbation=Perturbation(LEAVE_OUT, ((3073, 6145),)))
     job, data = made.vary(half, tmp_path / "half")
     tokens = shard(data / "datasets/plain/fineweb_val_000000.bin")
     assert len(tokens) == 3073

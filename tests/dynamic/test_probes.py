@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from types import MappingProxyType
 
 import pytest
@@ -496,6 +497,45 @@ def test_the_part_before_a_second_adaptation_is_tried_alone_too() -> None:
     wrong.report([event])
     same.report([same.score(range(1, 65)), same.score(range(65, 129))])
     assert [o.word for o in prefix_of(long, wrong.end(), same.end())] == [Word.VOID, Word.CLEAN]
+
+
+def by_documents(batches: Sequence[Sequence[range]], loss: Callable[[int], float]) -> RunResult:
+    """Batches of documents in two chunks each: one chunk of every document is scored and learned from, and
+    then the other."""
+    told, events = Story(max(document.stop for batch in batches for document in batch) - 1), []
+    for batch in batches:
+        halves = [(d[: len(d) // 2], d[len(d) // 2 :]) for d in batch]
+        for chunk in zip(*halves, strict=True):
+            positions = [p for part in chunk for p in part]
+            events.append(told.score(positions))
+            scored = told.scored(events[-1])
+            told.told[scored.n] = replace(scored, losses=[loss(p) for p in positions])
+            told.learn(positions)
+    told.report(events)
+    return told.end()
+
+
+def test_documents_that_a_script_takes_first_are_tried_alone() -> None:
+    """Sorted by length and in batches: half of the stream makes other batches, the first documents do not.
+
+    The last target of a document is the next one's BOS; alone, the fourth document follows the second."""
+    starts = (0, 64, 100, 192, 228)
+    one, two, three, four, five = (range(a + 1, b + 1) for a, b in pairwise((*starts, 256)))
+    run = by_documents([[two, four], [five, one], [three]], Story(256).loss)
+    run = replace(run, counted=tuple(0 if p in starts else 3 for p in range(257)))
+    half, documents = Prefix().variations(run)
+    assert (half.name, documents.name) == ("prefix 128", "prefix documents")
+    assert documents.perturbation is not None
+    assert documents.perturbation.spans == ((0, 64), (100, 192), (228, 257)), "the second and the fourth stay"
+
+    def alone(off: float) -> list[Word]:
+        back = [*range(64, 101), *range(193, 228)]  # where each position is in the long stream
+        short = by_documents([[range(1, 37), range(37, 72)]], lambda p: Story(256).loss(back[p]) + off)
+        other = by_documents([[range(1, 65), range(65, 129)]], lambda p: Story(256).loss(p) + 0.1)
+        return [outcome.word for outcome in prefix_of(run, other, short)]
+
+    assert alone(0.0) == [Word.VOID, Word.CLEAN]
+    assert alone(1e-3) == [Word.VOID, Word.VOID]
 
 
 def test_every_probe_asks_for_runs_under_a_name_of_its_own_and_says_what_it_cannot_show() -> None:

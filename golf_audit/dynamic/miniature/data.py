@@ -74,9 +74,8 @@ def build(
         (folder / OTHER).mkdir()
         for n in range(shape.shards):
             _write(folder / OTHER / f"fineweb_train_{n:06d}.bin", streams.training(shape, shape.shards + n))
-    _write(
-        folder / CASEOPS / "fineweb_val_bytes_000000.bin", streams.sidecar(base, shape.seed)[: len(stream)]
-    )
+    bytes_of = streams.left(streams.sidecar(base, shape.seed), change)
+    _write(folder / CASEOPS / "fineweb_val_bytes_000000.bin", bytes_of)
     (folder / "tokenizers").mkdir()
     (folder / MODEL).write_bytes(tokenizer(shape.vocab, cache).read_bytes())
     _usual_names(folder, {1024, 2048, 4096, 8192, shape.vocab})

@@ -55,7 +55,9 @@ SIZES = (
     Size("VAL_LOSS_EVERY|VAL_EVERY|EVAL_EVERY|EVAL_INTERVAL|VAL_INTERVAL", "1000"),
     Size("SWA_EVERY|SWA_INTERVAL|LAWA_FREQ|EMA_EVERY", "1", ceiling=True),
     Size("(?:EVAL_|SLIDING_|SLOT_|TTT_|TTT_EVAL_|FINAL_)?STRIDE|SLIDING_WINDOW_STRIDE", "32", ceiling=True),
-    Size("(?:GLOBAL_)?TTT_CHUNK_TOKENS|TTT_CHUNK|(?:\\w+_)?CHUNK_TOKENS", "1024", ceiling=True),
+    # of a few scored documents, and its last chunk teaches nothing: larger ones would never make a step
+    Size("GLOBAL_TTT_CHUNK_TOKENS", "256", ceiling=True),
+    Size("TTT_CHUNK_TOKENS|TTT_CHUNK|(?:\\w+_)?CHUNK_TOKENS", "1024", ceiling=True),
     Size("TTT_CHUNK_SIZE|TTT_CHUNK_LEN|EVAL_CHUNK_SIZE", "32", ceiling=True),
     Size("(?:\\w*TTT\\w*_)EPOCHS?", "2", ceiling=True),
     Size("SLOT_STEPS|SLOT_ITERS|LBFGS_STEPS|\\w*SLOT\\w*_STEPS|SLOT_MAX_ITER", "3", ceiling=True),

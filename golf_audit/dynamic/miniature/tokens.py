@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from golf_audit.dynamic.job import Perturbation
+from golf_audit.dynamic.job import LEAVE_OUT, Perturbation
 from golf_audit.dynamic.miniature.tokenizer import BOS, SPECIAL
 
 _FEW = 600
@@ -61,9 +61,9 @@ def validation(shape: Shape) -> list[int]:
 def changed(tokens: list[int], change: Perturbation, vocab: int) -> list[int]:
     """The stream with new tokens at the positions of a perturbation; documents keep their borders.
 
-    A perturbation named "truncate" takes them away instead."""
-    if change.name == "truncate":
-        return tokens[: change.spans[0][0]]
+    A perturbation that leaves positions out takes them away instead."""
+    if change.name == LEAVE_OUT:
+        return left(tokens, change)
     draw = random.Random(change.seed * 7919 + len(tokens))
     new = list(tokens)
     spans = sorted({p for first, end in change.spans for p in range(max(first, 1), min(end, len(tokens)))})
@@ -79,6 +79,14 @@ def changed(tokens: list[int], change: Perturbation, vocab: int) -> list[int]:
         if after is not None:
             used.add((token, after))
     return new
+
+
+def left(values: Sequence[int], change: Perturbation | None) -> list[int]:
+    """What belongs to the positions that a perturbation leaves in the stream."""
+    if change is None or change.name != LEAVE_OUT:
+        return list(values)
+    gone = {p for first, end in change.spans for p in range(first, end)}
+    return [value for p, value in enumerate(values) if p not in gone]
 
 
 def training(shape: Shape, shard: int) -> list[int]:

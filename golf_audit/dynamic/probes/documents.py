@@ -27,10 +27,15 @@ class Place:
     next_end: int
 
 
+def document_starts(baseline: RunResult) -> list[int]:
+    """Where documents begin: the first token, and every target that no byte stands behind."""
+    return [0, *(p for p, n in enumerate(baseline.counted) if p and n == 0)]
+
+
 def place(baseline: RunResult) -> Place | None:
     """The first document of moderate length in the middle of the stream; None where borders are not known."""
     targets = next((m.targets for m in baseline.of(Start)), 0)
-    starts = [0, *(p for p, n in enumerate(baseline.counted) if p and n == 0)]
+    starts = document_starts(baseline)
     for start, end, after in zip(starts, starts[1:], [*starts[2:], targets + 1], strict=False):
         if start >= _FROM * targets and _SHORT <= end - start <= _LONG and after - end >= _SHORT:
             return Place(start + 1, end, after)

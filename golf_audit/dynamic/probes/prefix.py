@@ -1,21 +1,26 @@
 """The printed number alone, without the recorder: validation cut short must cost what its part cost.
 
-An extra run has only the first part of the validation stream and prints its mean loss. The baseline's losses
-of the same targets must give it again: then what the recorder says about them is what the script itself
-prints when nothing follows. Half of the stream is tried. Where the script adapts, a schedule may depend on
-how much validation there is (a cosine over its chunks); so the targets that are counted before it adapts for
-the second time are tried alone as well: the first adaptation still meets the schedule's beginning.
+An extra run has only a part of the validation stream and prints its mean loss. The baseline's losses of the
+same targets must give it again: then what the recorder says about them is what the script itself prints when
+nothing else is there. Half of the stream is tried. Where the script adapts, a schedule may depend on how much
+validation there is (a cosine over its chunks); so the targets that are counted before it adapts for the
+second time are tried alone as well: the first adaptation still meets the schedule's beginning. A script that
+takes documents in an order of its own and in batches (by length, each with its own adapter) gets those
+documents alone that it counts first: half of the stream would make other batches.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Variation, Word
-from golf_audit.dynamic.job import Perturbation
+from golf_audit.dynamic.job import LEAVE_OUT, Perturbation
 from golf_audit.dynamic.messages import Gradient, Start
+from golf_audit.dynamic.probes.documents import document_starts
 from golf_audit.dynamic.probes.lines import Line, lines
 
 SHARE = 0.5
@@ -26,78 +31,128 @@ LEAST = 64
 
 
 class Prefix:
-    """The first half of the validation stream, and the part before a second adaptation."""
+    """The first half of the validation stream, and the part that is counted first."""
 
     name = "prefix"
     shows = "that the recorded losses of a first part are what the script prints when the rest is not there"
     cannot = "be judged where schedules depend on the length of validation: a difference is no violation"
 
     def variations(self, baseline: RunResult) -> Sequence[Variation]:
-        """One run on the first half, and one on the part before a second adaptation if there is any."""
+        """One run on the first half, and one on the part that is counted first if there is any."""
         targets = _targets(baseline)
         return tuple(
-            Variation(f"prefix {end}", Perturbation("truncate", ((end + 1, targets + 1),)))
-            for _, end in _parts(baseline)
+            Variation(f"{self.name} {part.short}", Perturbation(LEAVE_OUT, part.gone(targets)))
+            for part in _parts(baseline)
         )
 
     def compare(self, baseline: RunResult, extra: Sequence[RunResult]) -> Sequence[Outcome]:
         """One outcome for each attested result and part that the short run prints too."""
         outcomes: list[Outcome] = []
-        for (name, end), other in zip(_parts(baseline), extra, strict=True):
+        for part, other in zip(_parts(baseline), extra, strict=True):
             if other.ending is not Ending.OK:
-                says = f"{name}: the short run did not come to its end: {other.reason}"
+                says = f"{part.name}: the short run did not come to its end: {other.reason}"
                 outcomes.append(Outcome(self.name, Word.VOID, says))
                 continue
             short = {line.name: line for line in lines(other)}
             ours = [line for line in lines(baseline) if line.name in short]
-            outcomes += [self._line(line, short[line.name], name, end) for line in ours]
+            outcomes += [
+                self._line(line, short[line.name], part)
+                for line in ours
+                if part.in_order or not line.in_order
+            ]
         return tuple(outcomes)
 
-    def _line(self, line: Line, short: Line, name: str, end: int) -> Outcome:
+    def _line(self, line: Line, short: Line, part: Part) -> Outcome:
         """The printed mean of the short run against the baseline's losses of the targets that it counts."""
         losses = {p: line.ledger.scores[e].losses[r] for e, r, p in reversed(list(line.members()))}
-        tail = end - max(short.counts.window, 1)
+        tail = part.targets - max(short.counts.window, 1)
         total, number = 0.0, 0
         for event, first, length, times in short.rows:
             positions, own = short.ledger.positions(event), short.ledger.scores[event].losses
             for row in range(first, first + length):
                 position = positions[row]
                 # the last window ends sooner than in the baseline: there the short run's own losses count
-                known = losses.get(position) if 0 < position <= tail else None
+                known = losses.get(part.kept[position - 1] + 1) if 0 < position <= tail else None
                 total += times * (own[row] if known is None else known)
                 number += times
         mean = total / number if number else 0.0
         if short.loss is None:
-            says = f"{name}: it prints no loss"
+            says = f"{part.name}: alone no loss is printed"
             return Outcome(self.name, Word.VOID, says, ("T01", "M01", "P03"), line.index)
         printed = short.loss
-        figures = (("targets", float(end)), ("recorded mean", mean), ("printed", printed))
+        figures = (("targets", float(part.targets)), ("recorded mean", mean), ("printed", printed))
         if tail > 0 and abs(mean - printed) <= short.half + ROUNDING * abs(printed):
             word = Word.CLEAN
-            says = f"{name}: alone it is printed as {printed}, as its losses were recorded"
+            says = f"{part.name}: alone the loss is printed as {printed}, as it was recorded"
         elif tail <= 0:
-            word, says = Word.VOID, f"{name}: it is shorter than one window"
+            word, says = Word.VOID, f"{part.name}: shorter than one window"
         else:
             word = Word.VOID
             says = (
-                f"{name}: alone it is printed as {printed}, its recorded losses give {mean:.8f}; a schedule "
-                "may depend on the length of validation"
+                f"{part.name}: alone the loss is printed as {printed}, the recorded losses give {mean:.8f}; "
+                "a schedule may depend on the length of validation"
             )
         return Outcome(self.name, word, says, ("T01", "M01", "P03"), line.index, (), figures)
 
 
-def _parts(baseline: RunResult) -> list[tuple[str, int]]:
-    """The parts that are tried: what each is called, and its last target."""
+@dataclass(frozen=True)
+class Part:
+    """A part of the stream that a run has alone: its positions, with the token before the first target."""
+
+    name: str
+    kept: Sequence[int]
+    in_order: bool = True  # a beginning of the stream
+
+    @property
+    def short(self) -> str:
+        """For the name of its run."""
+        return str(self.targets) if self.in_order else "documents"
+
+    @property
+    def targets(self) -> int:
+        return len(self.kept) - 1
+
+    def gone(self, targets: int) -> tuple[tuple[int, int], ...]:
+        """The half-open spans of the stream that the part leaves out."""
+        edges = [-1, *self.kept, targets + 1]
+        return tuple((a + 1, b) for a, b in pairwise(edges) if b > a + 1)
+
+
+def _parts(baseline: RunResult) -> list[Part]:
+    """The parts that are tried."""
     found = lines(baseline)
     if not found:
         return []
-    targets = _targets(baseline)
-    half = int(SHARE * targets)
-    parts = [("the first half", half)]
-    early = _before_second(baseline, found[-1])
+    line, half = found[-1], int(SHARE * _targets(baseline))
+    parts = [Part("the first half", range(half + 1))]
+    early = _before_second(baseline, line)
     if LEAST <= early < half:
-        parts.append((f"the first {early:,} targets", early))
+        parts.append(Part(f"the first {early:,} targets", range(early + 1)))
+    if not line.in_order:
+        parts += _first_documents(baseline, line, half)
     return parts
+
+
+def _first_documents(baseline: RunResult, line: Line, half: int) -> list[Part]:
+    """The documents that are counted first: all their targets before any target of another document. As many
+    as half of the stream holds, or the fewest if these are more; none where they are too few or all."""
+    starts, targets = document_starts(baseline), _targets(baseline)
+    homes = {position: bisect_right(starts, position - 1) - 1 for position in line.counts.first}
+    left, begun = Counter(homes.values()), set[int]()
+    whole: frozenset[int] = frozenset()
+    in_turn = sorted((moment.n, homes[position]) for position, moment in line.counts.first.items())
+    for number, ((score, home), (later, _)) in enumerate(pairwise([*in_turn, (-1, -1)]), start=1):
+        begun.add(home)
+        left[home] -= 1
+        if number > half and whole:
+            break
+        if score != later and not any(left[one] for one in begun):
+            whole = frozenset(begun)
+    ends = [*starts[1:], targets + 1]
+    kept = [p for home in sorted(whole) for p in range(starts[home], ends[home])]
+    if not LEAST < len(kept) <= targets - LEAST:
+        return []
+    return [Part(f"the {len(whole)} documents that are counted first", kept, in_order=False)]
 
 
 def _before_second(baseline: RunResult, line: Line) -> int:
