@@ -3,10 +3,12 @@
 Law    No external downloads or network calls during evaluation (README, restrictions on evaluation,
        since 2026-03-18).
 Look   Downloads and sockets reachable after training starts. A documented install (lrzip) passes;
-       fetching a kernel from a hub needs a ruling.
+       fetching a kernel from a hub needs a ruling. In a run: what it asks for while it evaluates; while
+       it trains that is a doubt, since a run cannot tell a download from a message to a tracker.
 Blind  Libraries that call home by themselves.
 """
 
+from golf_audit.joining import joined
 from golf_audit.law import KERNEL_FETCH, NETWORK
 from golf_audit.model import (
     Assessment,
@@ -29,6 +31,7 @@ PRECEDENTS = (
     Precedent(1855, "accepted", "needs lrzip, and its README says how to install it"),
     Precedent(466, "contested", "fetches a kernel from a hub"),
 )
+TO_CHANGE = "fetch everything before the run, as the README describes"
 
 
 def check(case: Case) -> Assessment:
@@ -42,7 +45,8 @@ def check(case: Case) -> Assessment:
         if e.id < began and not _kernel(e)
     )
     rests = Evidence(Kind.COMPUTED, "no call that downloads is reached after training starts")
-    return Assessment(findings, premises(case), notes, (rests,))
+    read = Assessment(findings, premises(case), notes, (rests,))
+    return joined(case, "N01", read, NETWORK, TO_CHANGE, PRECEDENTS)
 
 
 def _training_began(timeline: Timeline) -> float:
@@ -62,7 +66,7 @@ def _finding(case: Case, event: Fetch) -> Finding:
         Certainty.SHOWN if sure else Certainty.LIKELY,
         KERNEL_FETCH if _kernel(event) else NETWORK,
         tuple(witness("the call", event)),
-        "fetch everything before the run, as the README describes",
+        TO_CHANGE,
         PRECEDENTS,
     )
 

@@ -136,9 +136,13 @@ class Write(Message):
     site: Site = ("", 0)
 
 
+HERE = "this machine"
+"""How an attempt ends that leaves the machine not."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Network(Message):
-    """A connection or a name look-up was tried."""
+    """A connection or a name look-up was tried: the call and whom it asks, or HERE."""
 
     kind: ClassVar[str] = "network"
     what: str

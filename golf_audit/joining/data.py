@@ -1,5 +1,5 @@
 """What a trace says about data: training on validation (V01), statistics of it (V02), training data at
-evaluation (V03), documents (M02), and their order (V06)."""
+evaluation (V03), documents (M02) and their order (V06), the network (N01)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from golf_audit.joining.seen import (
 )
 from golf_audit.joining.seen import quoted as quoted_place
 from golf_audit.model import Evidence, Kind
-from golf_audit.observation import Observation, Word
+from golf_audit.observation import WHILE_TRAINING, Observation, Word
 from golf_audit.static.unpaid import unpaid
 from golf_audit.submission import Case
 
@@ -101,3 +101,15 @@ def order_of_documents(case: Case, observation: Observation, rule: str) -> Seen:
     return Seen(
         notes=(Evidence(Kind.TRACE, says),), missing=(f"{says}; whether state is carried was not tried",)
     )
+
+
+def reached(case: Case, observation: Observation, rule: str) -> Seen:
+    """N01: an attempt while evaluating stands. While training a run cannot tell a download from a message to
+    a tracker; a run that asks nothing settles nothing, since native code is not seen."""
+    found = by_outcomes(case, observation, rule)
+    doubts = tuple(
+        Violation(o.says, evidence_of(case, o), sure=False)
+        for o in observation.about(rule)
+        if o.word is Word.NOTE and dict(o.figures).get(WHILE_TRAINING)
+    )
+    return Seen((*found.violations, *doubts), notes=found.notes)

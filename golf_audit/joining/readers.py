@@ -10,6 +10,7 @@ from golf_audit.joining.data import (
     calibrated,
     learned_in_training,
     order_of_documents,
+    reached,
     unpaid_training_data,
 )
 from golf_audit.joining.numbers import bytes_counted, bytes_logged, forwards, normalised
@@ -45,6 +46,7 @@ READERS: Mapping[str, Callable[[Case, Observation, str], Seen]] = {
     "B02": bytes_logged,
     "Q01": normalised,
     "M03": forwards,
+    "N01": reached,
 }
 """Other rules take the words of the probes as they are."""
 DEFAULTS = "defaults"

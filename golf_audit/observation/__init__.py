@@ -1,9 +1,19 @@
 """What a run in miniature showed, as plain data and as a file."""
 
 from golf_audit.observation.document import BadTrace, from_json, read, to_json
-from golf_audit.observation.model import Curve, Observation, Outcome, Result, Spans, Tried, Word
+from golf_audit.observation.model import (
+    WHILE_TRAINING,
+    Curve,
+    Observation,
+    Outcome,
+    Result,
+    Spans,
+    Tried,
+    Word,
+)
 
 __all__ = [
+    "WHILE_TRAINING",
     "BadTrace",
     "Curve",
     "Observation",

@@ -12,6 +12,9 @@ from golf_audit.timeline import Timeline
 Spans = tuple[tuple[int, int], ...]
 """Half-open spans of token positions: (3, 7) holds the targets 3, 4, 5 and 6 of the validation stream."""
 
+WHILE_TRAINING = "while training"
+"""The figure of attempts to reach the network between the first step and the evaluation (N01)."""
+
 
 class Word(Enum):
     """What a probe says about one rule."""

@@ -130,6 +130,38 @@ def mixing(cache: str) -> str:
     return text.replace("    # BEFORE", f"    pairs, contexts = np.zeros({size}), np.zeros({size})")
 
 
+STRIDED = "range(rank * 256, usable, 256 * world)"
+OVERLAPPING = "range(rank * 256, usable, 256)"
+"""Every rank begins at a chunk of its own and then takes all that follow."""
+_SHARED = {
+    "    h = Hyperparameters()\n": (
+        "    h = Hyperparameters()\n"
+        "    rank, world = int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))\n"
+        "    if world > 1:\n"
+        "        dist.init_process_group('nccl')\n"
+    ),
+    "from torch import nn\n": "from torch import nn\nimport torch.distributed as dist\n",
+    "    loss = total / count\n": (
+        "    sums = torch.tensor([total, count, size], dtype=torch.float64)\n"
+        "    if world > 1:\n"
+        "        dist.all_reduce(sums)\n"
+        "    total, count, size = sums.tolist()\n"
+        "    if rank:\n"
+        "        return\n"
+        "    loss = total / count\n"
+    ),
+}
+
+
+def shared(chunks: str) -> str:
+    """The honest script with its chunks shared out between ranks, each of which adapts on its own."""
+    text = SCRIPT
+    for old, new in {**_SHARED, "range(0, usable, 256)": chunks}.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
 COUNTS_TRAINING = (
     "    # BEFORE",
     "    again = shard(sorted(glob.glob(h.data_path + '/fineweb_train_*.bin'))[0])[:20000]\n"

@@ -19,7 +19,7 @@ from golf_audit.joining.seen import _chosen
 from golf_audit.joining.settle import behind_number
 from golf_audit.law import SCORE_FIRST
 from golf_audit.model import Assessment, Certainty, Evidence, Example, Finding, Kind, Ruling, Verdict
-from golf_audit.observation import Observation, Outcome, Word
+from golf_audit.observation import WHILE_TRAINING, Observation, Outcome, Word
 from golf_audit.static.example import (
     BETTER_OF_TWO,
     CALIBRATE,
@@ -80,7 +80,7 @@ def verdicts(of: Submission, seen: Observation | None) -> Callable[[str], Ruling
         registry.pick(
             [
                 *("T01", "T02", "P01", "P03", "Q01", "Q02", "Q03"),
-                *("V01", "V02", "V03", "V05", "V06", "M01", "M02", "M03", "B01", "B02"),
+                *("V01", "V02", "V03", "V05", "V06", "M01", "M02", "M03", "B01", "B02", "N01"),
             ]
         ),
     )
@@ -476,6 +476,30 @@ def test_training_data_at_evaluation_is_v03() -> None:
     assert verdicts(honest, observation(honest, scored_once(), cheat))("V03").verdict is Verdict.FAIL
     none = Outcome("training data", Word.CLEAN, "no training shard is opened", ("V03",))
     assert verdicts(honest, observation(honest, scored_once(), none))("V03").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("word", "training", "verdict"),
+    [
+        (Word.VIOLATION, 0, Verdict.FAIL),
+        (Word.NOTE, 1, Verdict.UNDETERMINED),  # a download, or a message to a tracker
+        (Word.NOTE, 0, Verdict.PASS),
+        (Word.CLEAN, 0, Verdict.PASS),
+    ],
+)
+def test_the_network_at_evaluation_is_n01(word: Word, training: int, verdict: Verdict) -> None:
+    honest = submission(HONEST)
+    assert verdicts(honest, None)("N01").verdict is Verdict.PASS
+    figures = ((WHILE_TRAINING, float(training)),)
+    asked = Outcome("network", word, "the network is asked", ("N01",), figures=figures)
+    assert verdicts(honest, observation(honest, scored_once(), asked))("N01").verdict is verdict
+
+
+def test_a_run_that_asks_nothing_takes_no_download_back() -> None:
+    (rule,) = registry.pick(["N01"])
+    guilty = submission_of(next(e for e in rule.examples if e.verdict is Verdict.FAIL))
+    silent = Outcome("network", Word.CLEAN, "the run asks nothing of the network", ("N01",))
+    assert verdicts(guilty, observation(guilty, scored_once(), silent))("N01").verdict is Verdict.FAIL
 
 
 def test_training_tokens_in_memory_escape_the_probe() -> None:

@@ -182,6 +182,21 @@ def test_metadata_of_a_tokenizer_is_no_tokenizer(tmp_path: Path) -> None:
     assert made.job.environ["TOKENIZER_PATH"].endswith("miniature.model")
 
 
+def test_a_tokenizer_told_by_its_kind_keeps_it(tmp_path: Path) -> None:
+    """golf_ref's TOKENIZER says which class reads the file of TOKENIZER_MODEL."""
+    text = (
+        "import os\n"
+        'a = os.environ.get("TOKENIZER", "sentencepiece")\n'
+        'b = os.environ.get("TOKENIZER_MODEL", "")\n'
+    )
+    made = prepare(load_folder(submission(tmp_path / "2026-04-01_X", text)), tmp_path / "mini", PLACES)
+    assert made.job.environ.get("TOKENIZER", "sentencepiece") == "sentencepiece"
+    assert made.job.environ["TOKENIZER_MODEL"].endswith("miniature.model")
+    named = text.replace('"sentencepiece"', '"data/x.model"')
+    made = prepare(load_folder(submission(tmp_path / "2026-04-01_Y", named)), tmp_path / "other", PLACES)
+    assert made.job.environ["TOKENIZER"].endswith("miniature.model")
+
+
 def test_a_shortened_stream_tells_its_number_of_documents(tmp_path: Path) -> None:
     """golf_ref refuses a validation stream that holds another number of documents than VAL_DOCS."""
     folder = submission(tmp_path / "2026-04-01_X", 'import os\nn = int(os.environ.get("VAL_DOCS", "40"))\n')

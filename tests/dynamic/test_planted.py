@@ -20,12 +20,24 @@ from golf_audit.dynamic.probes.candidates import Candidates
 from golf_audit.dynamic.probes.control import Controlled
 from golf_audit.dynamic.probes.defaults import Defaults
 from golf_audit.dynamic.probes.order import Order
+from golf_audit.dynamic.probes.ranks import Ranks
 from golf_audit.dynamic.probes.training import TrainingData
 from golf_audit.dynamic.run import Way
 from golf_audit.dynamic.trace import Plan, trace
 from golf_audit.load import load_folder
 from golf_audit.observation import Observation, Result, to_json
-from tests.dynamic.planted import COUNTS_TRAINING, EXACT, FAULTS, HASHED, SAVED, mixing, script
+from tests.dynamic.planted import (
+    COUNTS_TRAINING,
+    EXACT,
+    FAULTS,
+    HASHED,
+    OVERLAPPING,
+    SAVED,
+    STRIDED,
+    mixing,
+    script,
+    shared,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +101,7 @@ def test_the_honest_submission_is_clean_in_every_probe() -> None:
         "training data": {"CLEAN"},
         "normalisation": {"CLEAN"},
         "bytes": {"VIOLATION"},
+        "network": {"CLEAN"},
         "forwards": {"VOID"},
         "prefix": {"CLEAN"},
         "defaults": {"CLEAN"},
@@ -154,6 +167,21 @@ def test_candidates_of_a_mixture_are_scored_again(cache: str, word: str) -> None
     figures = dict(outcome.figures)
     assert figures["candidates"] == 1024
     assert figures["sum"] > 2 if word == "VIOLATION" else abs(figures["sum"] - 1) < 1e-4
+
+
+@pytest.mark.parametrize(("chunks", "word"), [(STRIDED, "CLEAN"), (OVERLAPPING, "VIOLATION")])
+def test_two_ranks_count_each_target_once_together(chunks: str, word: str) -> None:
+    """One rank alone counts every target once either way: only the run with two tells them apart."""
+    seen = observed(text=shared(chunks), probes=(Ranks(),))
+    result = last(seen)
+    assert result.attested and (result.missing, result.repeated) == ((), ())
+    (outcome,) = seen.outcomes
+    assert outcome.word.name == word, outcome.says
+    figures = dict(outcome.figures)
+    assert (figures["rows of rank 0"], figures["rows of rank 1"]) == (
+        (768, 768) if word == "CLEAN" else (1536, 1280)
+    )
+    assert "1,280 targets are counted more than once" in outcome.says or word == "CLEAN"
 
 
 def test_training_data_read_after_the_artifact_decides_the_number() -> None:

@@ -12,7 +12,17 @@ import pytest
 
 from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Word
 from golf_audit.dynamic.job import Perturbation
-from golf_audit.dynamic.messages import Message, Read, Score, Sink, Write, expand
+from golf_audit.dynamic.messages import (
+    HERE,
+    Message,
+    Network,
+    Read,
+    Score,
+    Sink,
+    Subprocess,
+    Write,
+    expand,
+)
 from golf_audit.dynamic.messages import Probe as MeasuredInside
 from golf_audit.dynamic.observed import spans
 from golf_audit.dynamic.probes import FULL, QUICK
@@ -23,6 +33,7 @@ from golf_audit.dynamic.probes.defaults import Defaults
 from golf_audit.dynamic.probes.documents import Documents
 from golf_audit.dynamic.probes.forwards import Forwards
 from golf_audit.dynamic.probes.lines import lines
+from golf_audit.dynamic.probes.network import Reach
 from golf_audit.dynamic.probes.order import Order, cut_of
 from golf_audit.dynamic.probes.prefix import Prefix
 from golf_audit.dynamic.probes.ranks import Ranks
@@ -31,7 +42,7 @@ from golf_audit.dynamic.probes.stream import Cuts
 from golf_audit.dynamic.probes.swap import Swap
 from golf_audit.dynamic.probes.training import TrainingData
 from golf_audit.dynamic.probes.whole import Whole
-from golf_audit.observation import Spans
+from golf_audit.observation import WHILE_TRAINING, Spans
 from tests.dynamic.fake import Story
 
 Rows = Callable[[int, int], bool]
@@ -536,6 +547,72 @@ def test_documents_that_a_script_takes_first_are_tried_alone() -> None:
 
     assert alone(0.0) == [Word.VOID, Word.CLEAN]
     assert alone(1e-3) == [Word.VOID, Word.VOID]
+
+
+LOCAL = Network(what=f"socket.connect {HERE}", site=("train_gpt.py", 8))
+ABROAD = Network(what="socket.getaddrinfo example.invalid:443", site=("train_gpt.py", 9))
+
+
+def asking(message: Message, when: str) -> Outcome:
+    """What the probe says of a run that sends this message at a moment."""
+    told = Story(64)
+    for moment in ("before", "training", "evaluating", "after"):
+        if moment == "training":
+            told.train()
+        if moment == when:
+            told.add(message)
+        if moment == "training":
+            told.train()
+            told.add(Read(path="model.ptz", stream="artifact", site=("train_gpt.py", 50)))
+        if moment == "evaluating":
+            told.report([told.score(range(1, 65))])
+    return only(Reach().compare(told.end(), []))
+
+
+@pytest.mark.parametrize(
+    ("when", "word", "training"),
+    [
+        ("before", Word.NOTE, 0),
+        ("training", Word.NOTE, 1),
+        ("evaluating", Word.VIOLATION, 0),
+        ("after", Word.NOTE, 0),
+    ],
+)
+def test_the_network_is_asked_for(when: str, word: Word, training: int) -> None:
+    outcome = asking(ABROAD, when)
+    assert outcome.word is word and "example.invalid" in outcome.says
+    assert dict(outcome.figures)[WHILE_TRAINING] == training
+    assert outcome.places == ("train_gpt.py:9",)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        LOCAL,
+        replace(ABROAD, site=("", 0)),  # a library that calls home by itself
+        *(
+            Subprocess(argv=tuple(text.split()), site=("train_gpt.py", 9))
+            for text in ("nvidia-smi", "pip install brotli", "git rev-parse HEAD", "lrzip -d curl.lrz")
+        ),
+    ],
+)
+def test_what_stays_on_the_machine_is_no_network(message: Message) -> None:
+    """An installer runs where the miniature lacks what the real machine has."""
+    assert asking(message, "evaluating").word is Word.CLEAN
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("wget", "-q", "https://example.invalid/prior.pt"),
+        ("sh", "-c", "cd x && curl -L https://example.invalid/prior.pt"),
+        ("git", "-C", "x", "clone", "https://example.invalid/prior"),
+        ("huggingface-cli", "download", "someone/prior"),
+    ],
+)
+def test_a_program_that_fetches_asks_the_network(argv: tuple[str, ...]) -> None:
+    message = Subprocess(argv=argv, site=("train_gpt.py", 9))
+    assert asking(message, "evaluating").word is Word.VIOLATION
 
 
 def test_every_probe_asks_for_runs_under_a_name_of_its_own_and_says_what_it_cannot_show() -> None:

@@ -16,6 +16,7 @@ from golf_audit.dynamic.probes import QUICK
 from golf_audit.dynamic.probes.artifact import Artifact
 from golf_audit.dynamic.probes.candidates import Candidates
 from golf_audit.dynamic.probes.documents import Documents
+from golf_audit.dynamic.probes.network import Reach
 from golf_audit.dynamic.probes.order import Order
 from golf_audit.dynamic.probes.prefix import Prefix
 from golf_audit.dynamic.probes.recount import Recount
@@ -32,9 +33,10 @@ from tests.mutants.base import DATE, Files, Mutant, base
 from tests.rule_harness import tree_of
 
 SMALL = Shape(targets=1024, documents=16, train_tokens=8_000)
-WHOLE = frozenset({"two_passes"})
+WHOLE = frozenset({"two_passes", "gptq_on_validation"})
 """Mutants that need a trace's own stream: golf_ref's pauses teach the model only where what was scored fills
-two chunks, so that on a small stream a second pass is the first."""
+two chunks, so that on a small stream a second pass is the first; and its calibration takes 4,096 tokens at a
+time."""
 ASKED: Mapping[str, Probe] = {
     "Q01": Candidates(),
     "Q02": Swap(),
@@ -69,7 +71,7 @@ def watched(
     Without a control a clean comparison is its own: what does not repeat would have changed."""
     probes: tuple[Probe, ...] = (*QUICK, Prefix())
     if rules is not None:
-        probes = (Order(), Whole(), Recount(), *(ASKED[rule] for rule in rules if rule in ASKED))
+        probes = (Order(), Whole(), Recount(), Reach(), *(ASKED[rule] for rule in rules if rule in ASKED))
     small = partial(prepare, shape=shape, cache=cache_folder())
     kind = "full" if rules is None else "quick"
     return trace(one, Plan(small, probes, kind, way=Way(sandbox=sandbox), runner=runner))

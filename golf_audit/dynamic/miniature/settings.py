@@ -22,6 +22,8 @@ _DEMANDED = re.compile(r"""environ\[\s*["'](?:LOCAL_)?(?:RANK|WORLD_SIZE)["']\s*
 _RANKED = re.compile(r"""["'](?:RANK|WORLD_SIZE)["']""")
 _ASKED = re.compile(r"""["'](?:LOCAL_)?(?:RANK|WORLD_SIZE)["']\s+(?:not\s+)?in\s+(?:os\.)?environ""")
 _TOKENIZER = re.compile(r"(?!\w*_META)\w*TOKENIZER\w*(?:PATH|MODEL|FILE)|TOKENIZER")
+_KIND = re.compile(r"[\w-]+")
+"""A tokenizer told by the word for its kind ("sentencepiece"), not by its file."""
 _DATA_HOME = re.compile(r"DATA_DIR|DATA_ROOT|DATA_HOME")
 _DATASET = re.compile(r"DATA_PATH|DATASETS?_(?:DIR|PATH)|DATA_FOLDER")
 _TRAIN = re.compile(r"TRAIN_(?:FILES|PATTERN|GLOB|DATA|SHARDS_GLOB)")
@@ -138,7 +140,7 @@ class _Planner:
         declared = setting.value if setting is not None else knob.default
         if _LAUNCHER.fullmatch(name) or knob.writes == "value":
             return
-        place = self._place(name.upper())
+        place = self._place(name.upper(), declared)
         if place is not None:
             self._give(knob, place, "miniature")
             return
@@ -173,8 +175,10 @@ class _Planner:
             self.argv.append(knob.flags[-1])
             self.notes.append(f"{knob.flags[-1]} ({why})")
 
-    def _place(self, name: str) -> str | None:
+    def _place(self, name: str, declared: str | None) -> str | None:
         """The path that a setting gets; None when it is none that the miniature has."""
+        if name == "TOKENIZER" and declared and _KIND.fullmatch(declared):
+            return None
         home = posixpath.join(self.data, CASEOPS if self.caseops else PLAIN)
         if _RUN.fullmatch(name):
             return "miniature"
@@ -192,7 +196,7 @@ class _Planner:
     def _overrides(self) -> Iterator[tuple[str, Value]]:
         """Sizes that a configuration class fixes: name of class and attribute, and the small value."""
         for holder, name, declared in _fixed(self.submission):
-            value = self._place(name.upper()) or small(name, str(declared))
+            value = self._place(name.upper(), str(declared)) or small(name, str(declared))
             if value is None or f"{name}".upper() in self.environ:
                 continue
             found: Value = value if isinstance(declared, str) else type(declared)(float(value))

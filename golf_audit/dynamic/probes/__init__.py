@@ -8,7 +8,7 @@
     recount.py    bytes per token                      training.py  training shards exchanged at evaluation
     forwards.py   the adapted forward pass             prefix.py     the printed number alone
     ranks.py      two processes                        candidates.py mixed probabilities summed
-    defaults.py   the script's own defaults
+    defaults.py   the script's own defaults            network.py   attempts to reach the network
 
 Pure functions of results: nothing here runs or imports a submission.
 """
@@ -20,6 +20,7 @@ from golf_audit.dynamic.probes.control import Controlled
 from golf_audit.dynamic.probes.defaults import Defaults
 from golf_audit.dynamic.probes.documents import Documents
 from golf_audit.dynamic.probes.forwards import Forwards
+from golf_audit.dynamic.probes.network import Reach
 from golf_audit.dynamic.probes.order import Order
 from golf_audit.dynamic.probes.prefix import Prefix
 from golf_audit.dynamic.probes.ranks import Ranks
@@ -29,12 +30,19 @@ from golf_audit.dynamic.probes.swap import Swap
 from golf_audit.dynamic.probes.training import TrainingData
 from golf_audit.dynamic.probes.whole import Whole
 
-QUICK: tuple[Probe, ...] = (Controlled((Order(),)), Whole(), Recount(), Defaults(run=False))
+QUICK: tuple[Probe, ...] = (
+    Controlled((Order(),)),
+    Whole(),
+    Recount(),
+    Reach(),
+    Defaults(run=False),
+)
 """Three runs: baseline, the same again, one perturbation."""
 FULL: tuple[Probe, ...] = (
     Controlled((Order(), Cuts(), Swap(), Documents(), Artifact(), TrainingData(), Candidates())),
     Whole(),
     Recount(),
+    Reach(),
     Forwards(),
     Prefix(),
     Ranks(),

@@ -8,13 +8,15 @@ from __future__ import annotations
 import builtins
 import hashlib
 import io
+import ipaddress
 import os
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from golf_audit.dynamic.child.context import Context, bounded, replace
-from golf_audit.dynamic.messages import Network, Print, Read, Subprocess, Write
+from golf_audit.dynamic.messages import HERE, Network, Print, Read, Subprocess, Write
 
 LINES = 20_000
 """Lines of output that are sent."""
@@ -22,7 +24,7 @@ LARGEST = 256 << 20
 """A written file above this size is not read again for its digest."""
 LONG_TEXT = 8_000
 """A longer text in one print is a listing of source code."""
-_NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request")
+_NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 
 
 class Outside:
@@ -113,9 +115,9 @@ class Outside:
                     Subprocess(argv=(bounded(os.fsdecode(args[0]), 200),), site=self.context.site())
                 )
             else:
-                self.context.send(
-                    Network(what=bounded(f"{event} {args[-1]!r}", 300), site=self.context.site())
-                )
+                whom = asked(event, args)
+                if whom:
+                    self.context.send(Network(what=bounded(f"{event} {whom}", 300), site=self.context.site()))
         finally:
             self._busy = False
 
@@ -151,6 +153,35 @@ class Outside:
             if path.startswith(prefix):
                 return name + path[len(prefix) :]
         return path
+
+
+def asked(event: str, args: Any) -> str:
+    """Whom a call asks; empty for the connect of a datagram socket, which sends nothing: scripts ask for
+    their own address so."""
+    if event in ("socket.connect", "socket.sendto"):
+        asking, address = args[0], args[1]
+        if not isinstance(address, tuple):
+            return HERE  # a socket in the file system
+        if event == "socket.connect" and asking.type == socket.SOCK_DGRAM:
+            return ""
+    else:
+        address = args
+    host = address[0].decode("latin-1") if isinstance(address[0], bytes) else str(address[0] or "")
+    if _own(host):
+        return HERE  # without the port, which differs from run to run
+    port = address[1] if len(address) > 1 else None
+    return f"{host}:{port}" if port else host
+
+
+def _own(host: str) -> bool:
+    """True for this machine's names and its loopback addresses."""
+    if host in ("", "localhost", socket.gethostname()):
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 _TEXTS = (".py", ".pyc", ".txt", ".log", ".md")

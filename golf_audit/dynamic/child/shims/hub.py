@@ -43,14 +43,16 @@ class _Progress:
 
 
 def install(context: Context) -> None:
-    """Offer kernels, and wandb, tqdm and the like where they are not installed."""
+    """Offer kernels, silence trackers, and stand in for tqdm and the like where they are not installed."""
 
     def get_kernel(name: str, *args: Any, **options: Any) -> Any:
         context.used("kernels", f"hub kernel {name}")
         return kernel(name, *args, **options)
 
     module("kernels", get_kernel=get_kernel, has_kernel=lambda *args, **options: True)
-    for name in ("wandb", "comet_ml", "trackio", "setproctitle", "colorlog"):
+    for name in ("wandb", "comet_ml", "trackio"):
+        quiet(name)  # installed or not: there is no network, and a run must not depend on the machine
+    for name in ("setproctitle", "colorlog"):
         if importlib.util.find_spec(name) is None:
             quiet(name)
     if importlib.util.find_spec("tqdm") is None:
