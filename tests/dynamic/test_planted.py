@@ -57,13 +57,15 @@ def observed(
     text: str = "",
     probes: tuple[Probe, ...] = (),
     readme: str = "",
+    beside: tuple[tuple[str, str], ...] = (),
 ) -> Observation:
     with TemporaryDirectory() as name:
         folder = Path(name) / "2026-04-20_Planted"
         folder.mkdir()
         (folder / "train_gpt.py").write_text(text or script(fault))
         (folder / "submission.json").write_text(json.dumps({"val_bpb": 1.1}))
-        (folder / "README.md").write_text(readme)
+        for name, content in (("README.md", readme), *beside):
+            (folder / name).write_text(content)
         plan = Plan(
             partial(prepare, shape=SMALL),
             probes or (FULL if full else QUICK),
