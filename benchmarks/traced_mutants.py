@@ -28,7 +28,7 @@ from tests.mutants.engine import ENGINE
 from tests.mutants.traced import broken, folder, run_alone, shape_of, watched
 
 OUT = Path(__file__).resolve().parent / "out"
-ORDER = ("T01", "T02", "P01", "P02", "P03", "Q01", "Q02", "Q03", "M01", "V05")
+ORDER = ("T01", "T02", "P01", "P02", "P03", "Q01", "Q02", "Q03", "M01", "V05", "N01")
 
 
 def row(name: str, one: Submission, seen: Observation, wanted: Sequence[str]) -> str:

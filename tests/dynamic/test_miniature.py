@@ -197,6 +197,22 @@ def test_a_tokenizer_told_by_its_kind_keeps_it(tmp_path: Path) -> None:
     assert made.job.environ["TOKENIZER"].endswith("miniature.model")
 
 
+def test_documents_are_taken_away_with_their_bytes(tmp_path: Path) -> None:
+    made = prepare(load_folder(submission(tmp_path / "2026-04-01_X")), tmp_path / "mini", PLACES)
+    places = [f"datasets/caseops/fineweb_val_{n}000000.bin" for n in ("", "bytes_")]
+    tokens, counts = (shard(made.data / place) for place in places)
+    borders = [*(p for p, token in enumerate(tokens) if token == BOS), len(tokens)]
+    gone = ((borders[1], borders[3]), (borders[5], len(tokens)))
+    _, data = made.vary(Variation("few", perturbation=Perturbation(LEAVE_OUT, gone)), tmp_path / "few")
+    kept = [*range(borders[1]), *range(borders[3], borders[5])]
+    assert [shard(data / place) for place in places] == [[x[p] for p in kept] for x in (tokens, counts)]
+    cut = ((borders[1] - 20, borders[3]), *gone[1:])
+    _, data = made.vary(Variation("cut", perturbation=Perturbation(LEAVE_OUT, cut)), tmp_path / "cut")
+    kept = [*range(borders[1] - 20), *range(borders[3], borders[5])]
+    short = shard(data / places[0])
+    assert [i for i, p in enumerate(kept) if short[i] != tokens[p]] == [borders[1] - 21], "no pair is new"
+
+
 def test_a_shortened_stream_tells_its_number_of_documents(tmp_path: Path) -> None:
     """golf_ref refuses a validation stream that holds another number of documents than VAL_DOCS."""
     folder = submission(tmp_path / "2026-04-01_X", 'import os\nn = int(os.environ.get("VAL_DOCS", "40"))\n')

@@ -35,7 +35,7 @@ from golf_audit.dynamic.probes.forwards import Forwards
 from golf_audit.dynamic.probes.lines import lines
 from golf_audit.dynamic.probes.network import Reach
 from golf_audit.dynamic.probes.order import Order, cut_of
-from golf_audit.dynamic.probes.prefix import Prefix
+from golf_audit.dynamic.probes.prefix import Prefix, whole_sequences
 from golf_audit.dynamic.probes.ranks import Ranks
 from golf_audit.dynamic.probes.recount import Recount
 from golf_audit.dynamic.probes.stream import Cuts
@@ -547,6 +547,63 @@ def test_documents_that_a_script_takes_first_are_tried_alone() -> None:
 
     assert alone(0.0) == [Word.VOID, Word.CLEAN]
     assert alone(1e-3) == [Word.VOID, Word.VOID]
+
+
+BORDERS = (0, 100, 300, 420, 512)
+"""Four documents; the second and third are scored together, then the first, then the last."""
+
+
+def document(n: int) -> range:
+    """The targets of a document, the next one's BOS among them."""
+    return range(BORDERS[n] + 1, min(BORDERS[n + 1], 511) + 1)
+
+
+def queued(off: float = 0.0, wrong: Collection[int] = ()) -> tuple[RunResult, RunResult]:
+    """Documents scored in another order than the stream's; and those that come first, alone.
+
+    `off`: what their printed number differs by; `wrong`: whose loss is another without the rest."""
+    told, alone = Story(511), Story(256)
+    told.report([told.score([*document(1), *document(2)]), *(told.score(document(n)) for n in (0, 3))])
+    kept = [*range(100, 237), *range(300, 420)]
+    events = [alone.score(range(first, first + 64)) for first in range(1, 257, 64)]
+    for scored in map(alone.scored, events):
+        losses = [told.loss(kept[p - 1] + 1) + 0.1 * (p in wrong) for p in expand(scored.positions)]
+        alone.told[scored.n] = replace(scored, losses=losses)
+    alone.report(events, off=off)
+    tokens = [1 if p in BORDERS else 7 for p in range(512)]
+    short = [9 if p == 236 else tokens[p] for p in kept]  # where a document is cut, its last token is another
+    counted = [0 if t == 1 else 3 for t in tokens]
+    return replace(told.end(), tokens=tokens, counted=counted), replace(alone.end(), tokens=short)
+
+
+def test_documents_that_are_scored_first_fill_whole_sequences() -> None:
+    """golf_ref drops what fills no sequence: that would be another document each time."""
+    run, alone = queued()
+    half, first = Prefix().variations(run)
+    assert half.perturbation is not None and half.perturbation.spans == ((256, 512),)
+    assert first.perturbation is not None, "256 targets are two sequences"
+    assert first.perturbation.spans == ((0, 100), (237, 300), (420, 512))
+    failed = replace(alone, ending=Ending.FAILED)
+    assert prefix_of(run, failed, alone)[1].word is Word.CLEAN
+    assert prefix_of(run, failed, queued(wrong=[136, 137])[1])[1].word is Word.CLEAN, "other tokens"
+    assert prefix_of(run, failed, queued(wrong=[40])[1])[1].word is Word.VOID
+    assert not prefix_of(run, failed, queued(off=0.01)[1])[1:], "its number is not even attested"
+    together = Story(511)
+    together.report([together.score([p for n in (1, 2, 0, 3) for p in document(n)])])
+    one = replace(together.end(), tokens=run.tokens, counted=run.counted)
+    assert len(Prefix().variations(one)) == 1, "no document comes first"
+
+
+def test_documents_are_cut_to_whole_sequences_and_keep_their_order_by_length() -> None:
+    for documents in ([(0, 200), (200, 390), (500, 700)], [(0, 82), (82, 164), (300, 489), (489, 700)]):
+        kept = whole_sequences(documents, 1025)
+        assert (len(kept) - 1) % 128 == 0 and len(kept) > 129
+        starts = [start for start, _ in documents]
+        found = [sum(start <= p < end for p in kept) for start, end in documents]
+        found[-1] -= 1  # the last token is a target alone
+        by_length = sorted(documents, key=lambda d: (d[1] - d[0], d[0]))
+        assert sorted(starts, key=lambda s: (found[starts.index(s)], s)) == [start for start, _ in by_length]
+    assert whole_sequences([(0, 40), (40, 60)], 1025) == [*range(60)], "less than a sequence stays whole"
 
 
 LOCAL = Network(what=f"socket.connect {HERE}", site=("train_gpt.py", 8))

@@ -63,7 +63,7 @@ def changed(tokens: list[int], change: Perturbation, vocab: int) -> list[int]:
 
     A perturbation that leaves positions out takes them away instead."""
     if change.name == LEAVE_OUT:
-        return left(tokens, change)
+        return _shortened(tokens, left(range(len(tokens)), change), vocab)
     draw = random.Random(change.seed * 7919 + len(tokens))
     new = list(tokens)
     spans = sorted({p for first, end in change.spans for p in range(max(first, 1), min(end, len(tokens)))})
@@ -78,6 +78,18 @@ def changed(tokens: list[int], change: Perturbation, vocab: int) -> list[int]:
         used.add((before, token))
         if after is not None:
             used.add((token, after))
+    return new
+
+
+def _shortened(tokens: list[int], kept: Sequence[int], vocab: int) -> list[int]:
+    """These tokens of the stream; a document that ends sooner has another last token, that no pair is new."""
+    new = [tokens[p] for p in kept]
+    draw = random.Random(len(new))
+    used = set(itertools.pairwise(tokens))
+    for i in range(2, len(new)):
+        if new[i] == BOS != tokens[kept[i - 1] + 1] and new[i - 1] != BOS:
+            new[i - 1] = _between(new[i - 2], BOS, used, vocab, draw)
+            used |= {(new[i - 2], new[i - 1]), (new[i - 1], BOS)}
     return new
 
 

@@ -6,7 +6,8 @@ nothing else is there. Half of the stream is tried. Where the script adapts, a s
 validation there is (a cosine over its chunks); so the targets that are counted before it adapts for the
 second time are tried alone as well: the first adaptation still meets the schedule's beginning. A script that
 takes documents in an order of its own and in batches (by length, each with its own adapter) gets those
-documents alone that it counts first: half of the stream would make other batches.
+documents alone that it counts first: half of the stream would make other batches. Their ends are cut so that
+they fill whole sequences, since scripts drop the rest, and so that none changes its place by length.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from itertools import pairwise
 from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Variation, Word
 from golf_audit.dynamic.job import LEAVE_OUT, Perturbation
 from golf_audit.dynamic.messages import Gradient, Start
+from golf_audit.dynamic.miniature.sizes import SEQUENCE
 from golf_audit.dynamic.probes.documents import document_starts
 from golf_audit.dynamic.probes.lines import Line, lines
 
@@ -55,24 +57,28 @@ class Prefix:
                 continue
             short = {line.name: line for line in lines(other)}
             ours = [line for line in lines(baseline) if line.name in short]
+            streams = baseline.tokens, other.tokens
             outcomes += [
-                self._line(line, short[line.name], part)
+                self._line(line, short[line.name], part, streams)
                 for line in ours
                 if part.in_order or not line.in_order
             ]
         return tuple(outcomes)
 
-    def _line(self, line: Line, short: Line, part: Part) -> Outcome:
+    def _line(
+        self, line: Line, short: Line, part: Part, streams: tuple[Sequence[int], Sequence[int]]
+    ) -> Outcome:
         """The printed mean of the short run against the baseline's losses of the targets that it counts."""
         losses = {p: line.ledger.scores[e].losses[r] for e, r, p in reversed(list(line.members()))}
-        tail = part.targets - max(short.counts.window, 1)
-        total, number = 0.0, 0
+        window = max(short.counts.window, 1)
+        tail, where = part.targets - window, part.places(*streams, window)
+        total, number, compared = 0.0, 0, 0
         for event, first, length, times in short.rows:
             positions, own = short.ledger.positions(event), short.ledger.scores[event].losses
             for row in range(first, first + length):
                 position = positions[row]
-                # the last window ends sooner than in the baseline: there the short run's own losses count
-                known = losses.get(part.kept[position - 1] + 1) if 0 < position <= tail else None
+                known = losses.get(where.get(position, -1))
+                compared += times * (known is not None)
                 total += times * (own[row] if known is None else known)
                 number += times
         mean = total / number if number else 0.0
@@ -81,7 +87,9 @@ class Prefix:
             return Outcome(self.name, Word.VOID, says, ("T01", "M01", "P03"), line.index)
         printed = short.loss
         figures = (("targets", float(part.targets)), ("recorded mean", mean), ("printed", printed))
-        if tail > 0 and abs(mean - printed) <= short.half + ROUNDING * abs(printed):
+        if 2 * compared < min(number, tail):
+            word, says = Word.VOID, f"{part.name}: few of its targets are counted in the whole stream"
+        elif tail > 0 and abs(mean - printed) <= short.half + ROUNDING * abs(printed):
             word = Word.CLEAN
             says = f"{part.name}: alone the loss is printed as {printed}, as it was recorded"
         elif tail <= 0:
@@ -111,6 +119,14 @@ class Part:
     @property
     def targets(self) -> int:
         return len(self.kept) - 1
+
+    def places(self, ours: Sequence[int], theirs: Sequence[int], window: int) -> dict[int, int]:
+        """Where its targets lie in the baseline, the next document's BOS by what it follows. In the window
+        before an end that the baseline has not, which ends sooner there, the run's own losses count."""
+        found = {p: self.kept[p - 1] + 1 for p in range(1, self.targets + 1)}
+        told = len(theirs) == len(self.kept)
+        ends = [p for p, q in found.items() if told and ours[q] != theirs[p]] + [self.targets]
+        return {p: q for p, q in found.items() if ends[bisect_left(ends, p)] - p >= window}
 
     def gone(self, targets: int) -> tuple[tuple[int, int], ...]:
         """The half-open spans of the stream that the part leaves out."""
@@ -149,10 +165,30 @@ def _first_documents(baseline: RunResult, line: Line, half: int) -> list[Part]:
         if score != later and not any(left[one] for one in begun):
             whole = frozenset(begun)
     ends = [*starts[1:], targets + 1]
-    kept = [p for home in sorted(whole) for p in range(starts[home], ends[home])]
-    if not LEAST < len(kept) <= targets - LEAST:
+    documents = [(starts[home], ends[home]) for home in sorted(whole)]
+    if not LEAST < sum(end - start for start, end in documents) <= targets - LEAST:
         return []
+    kept = whole_sequences(documents, targets + 1)
     return [Part(f"the {len(whole)} documents that are counted first", kept, in_order=False)]
+
+
+def whole_sequences(documents: Sequence[tuple[int, int]], length: int) -> list[int]:
+    """The tokens of these documents, as few as possible of their ends left out: the targets fill sequences,
+    and documents sorted by length stay in their order. All tokens, where that cannot be."""
+    targets = {start: min(end, length - 1) - start for start, end in documents}
+    order = sorted(targets, key=lambda start: (targets[start], start))
+    for start in list(targets)[-1:]:
+        targets[start] = min(targets[start], documents[-1][1] - start - 1)  # no BOS follows the last one
+    for start, after in reversed(list(pairwise(order))):
+        targets[start] = min(targets[start], targets[after] - (start > after))
+    for _ in range(sum(targets.values()) % SEQUENCE):
+        least = [1, *(targets[before] + (before > start) for before, start in pairwise(order))]
+        cut = next((s for s, n in reversed(list(zip(order, least, strict=True))) if targets[s] > n), None)
+        if cut is None:
+            return [p for start, end in documents for p in range(start, end)]
+        targets[cut] -= 1
+    ends = {start: start + targets[start] for start in targets}
+    return [*(p for start, end in ends.items() for p in range(start, end)), max(ends.values(), default=0)]
 
 
 def _before_second(baseline: RunResult, line: Line) -> int:
