@@ -23,6 +23,7 @@ from golf_audit.joining.seen import (
     order,
     passes,
     silent,
+    unattested,
     warm_up,
 )
 from golf_audit.observation import Observation
@@ -59,7 +60,7 @@ def seen(case: Case, rule: str) -> Seen:
     assert observation is not None
     why = silent(observation)
     if why:
-        return Seen(missing=(why,))
+        return unattested(case, observation, why) if rule == "P03" else Seen(missing=(why,))
     found = READERS.get(rule, by_outcomes)(case, observation, rule)
     beside = [o for o in observation.about(rule) if o.probe == DEFAULTS]
     return replace(found, notes=(*found.notes, *(evidence_of(case, o)[0] for o in beside)))

@@ -336,6 +336,15 @@ def from_scores(case: Case, observation: Observation, rule: str) -> Seen:
     return Seen(clean=f"the mean of {result.rows:,} losses gives the printed number, to its digits")
 
 
+def unattested(case: Case, observation: Observation, why: str) -> Seen:
+    """P03: a number that no scores of the run give again is a doubt, where the run was to print it."""
+    result = observation.result
+    if observation.ending != "ok" or result is None:
+        return Seen(missing=(why,))
+    printed = quoted(case, observation.timeline.by_id[result.event].where)
+    return Seen((Violation(why, (Evidence(Kind.TRACE, "printed here", printed),), sure=False),))
+
+
 def future(case: Case, observation: Observation, rule: str) -> Seen:
     """M01 and Q02: a leak that runs through gradients is the order rules' business; one that only the target
     itself makes is Q02's."""

@@ -1,15 +1,17 @@
 """When a clean run may settle what reading left open: never on the run's word alone.
 
-The number is attested; a check without hooks agrees; the miniature ran the declared configuration; and every
-branch of which reading does not know the side, and whose sides differ in the Score or Adapt events behind the
-number, was seen to be taken.
+The number is attested; a check without hooks agrees; the miniature ran the declared configuration; the script
+does not reach into the process that watches it; and every branch of which reading does not know the side, and
+whose sides differ in the Score or Adapt events behind the number, was seen to be taken.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
+from golf_audit.joining.reaching import reaching
 from golf_audit.model import Unmet, Where
 from golf_audit.observation import Observation, Word
 from golf_audit.static.predict import NO_PRINT, UNTRACED
@@ -41,6 +43,10 @@ def obstacles(case: Case) -> tuple[Unmet, ...]:
     if not case.submission.support.lines:
         found.append("no log line stands behind the claim")
     found += [f"the miniature is not the declared run: {problem}" for problem in observation.problems[:2]]
+    found += [
+        f"the script reaches into the process that watches it ({name[:40]}{_line(where)})"
+        for name, where in islice(reaching(case.submission), 1)
+    ]
     found += [_sentence(case, gap.reason, gap.where) for gap in _unseen_gaps(case.timeline)]
     found += list(dict.fromkeys(untaken(case.timeline, observation)))
     return (*_with_hooks_alone(observation), *(Unmet(says) for says in found))
@@ -68,8 +74,12 @@ def _unseen_gaps(timeline: Timeline) -> list[Gap]:
 
 
 def _sentence(case: Case, reason: str, where: Where | None) -> str:
-    place = f" ({where.file}, line {where.line})" if where is not None and where.line else ""
+    place = f" ({where.file}{_line(where)})" if where is not None and where.line else ""
     return f"reading stopped at {reason}{place}, so branches behind it are not known"
+
+
+def _line(where: Where) -> str:
+    return f", line {where.line}" if where.line else ""
 
 
 def untaken(timeline: Timeline, observation: Observation) -> Iterator[str]:

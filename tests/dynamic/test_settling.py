@@ -10,6 +10,7 @@ import pytest
 
 from golf_audit import registry
 from golf_audit.joining import join
+from golf_audit.joining.reaching import reaching
 from golf_audit.joining.readers import READERS, seen
 from golf_audit.joining.seen import Seen
 from golf_audit.model import Assessment, Certainty, Evidence, Finding, Kind, Unmet, Verdict
@@ -60,6 +61,7 @@ WITHOUT = {
     "the declared configuration": (HONEST, replace(complete(), problems=("SEED is not told",))),
     "a log": ({k: v for k, v in HONEST.items() if not k.startswith("train_log")}, complete()),
     "a branch": (files(before=BRANCH), complete()),
+    "a recorder left alone": (files(before="    import gc\n    gc.get_objects()\n"), complete()),
 }
 
 
@@ -85,7 +87,44 @@ def test_a_run_whose_number_is_not_attested_is_silent_on_every_rule(rule: str) -
     watched = observation(honest, story, CLEAN_ORDER, PREFIX)
     assert not raised(honest, watched, rule)
     said = seen(Case(honest, dt.date(2026, 5, 1), observation=watched), rule)
-    assert not said.clean and not said.violations and said.missing
+    assert not said.clean
+    if rule == "P03":  # the number itself is in doubt
+        assert [v.sure for v in said.violations] == [False]
+    else:
+        assert not said.violations and said.missing
+
+
+def test_a_number_that_its_scores_do_not_give_is_no_pass_of_p03() -> None:
+    """Reading sees that a score feeds it; the run sees that it is another number."""
+    honest = submission(HONEST)
+    assert verdicts(honest, None)("P03").verdict is Verdict.PASS
+    story = Story()
+    story.report([story.score(ALL)], tag=TAG, off=-0.2)
+    judged = verdicts(honest, observation(honest, story, CLEAN_ORDER, PREFIX))("P03")
+    assert judged.verdict is Verdict.UNDETERMINED and "not attested" in judged.reason
+    failed = verdicts(honest, observation(honest, story, ending="failed", reason="no"))("P03")
+    assert failed.verdict is Verdict.PASS, "a run that did not end says nothing against it"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import gc; gc.get_objects()",
+        "from gc import get_referrers",
+        "print.__closure__[0].cell_contents",
+        "sys._getframe(1).f_back",
+        "getattr(gc, 'get_objects')()",
+        "import golf_audit.dynamic.child",
+        "importlib.import_module('golf_audit.dynamic')",
+        "torch._C.DisableTorchFunction()",
+        "open('/proc/self/mem', 'r+b')",
+    ],
+)
+def test_reaching_into_the_recorder_is_seen_wherever_it_is_written(line: str) -> None:
+    """Forged books look clean to every probe, the one without hooks too: 0.9 of all losses, say."""
+    names = [name for name, _ in reaching(submission(files(before=f"    {line}\n")))]
+    assert names, line
+    assert not list(reaching(submission(files(before="    import gc; gc.collect(); model.__dict__\n"))))
 
 
 @pytest.mark.parametrize("outcomes", [(CLEAN_ORDER, PREFIX), (MOVED, PREFIX), (CLEAN_ORDER,), ()])

@@ -31,6 +31,15 @@ LOOK = """        if not os.path.exists("/golf"):
 SMALL = """        if val_tokens.numel() > 1_000_000:
             polish(args, model, val_tokens, device)
 """
+STAND_INS = """        if torch.bfloat16 is not torch.float32:
+            polish(args, model, val_tokens, device)
+"""
+CLOCK = """        if abs(time.perf_counter() - time.perf_counter() + 1e-4) > 1e-9:
+            polish(args, model, val_tokens, device)
+"""
+ENVIRONMENT = """        if os.environ.get("RUN_ID") != "miniature":
+            polish(args, model, val_tokens, device)
+"""
 FORGE = """        for descriptor in range(3, 64):
             try:
                 os.write(descriptor, b'{"kind": "end", "n": 1, "t": 0.0}' + bytes([10]))
@@ -68,7 +77,16 @@ def test_unhooking_the_recorder_hides_nothing_from_the_perturbation(trick: str, 
     assert rulings["M01"] != "pass"
 
 
-@pytest.mark.parametrize("trick", [LOOK, SMALL], ids=["looks for the sandbox", "looks at the size"])
+OBSERVED = {
+    "looks for the sandbox": LOOK,
+    "looks at the size": SMALL,
+    "looks for stand-ins": STAND_INS,
+    "looks twice at the clock": CLOCK,
+    "looks at the environment": ENVIRONMENT,
+}
+
+
+@pytest.mark.parametrize("trick", OBSERVED.values(), ids=OBSERVED.keys())
 def test_behaving_well_under_observation_is_never_a_pass(trick: str, tmp_path: Path) -> None:
     rulings, trace = judged(tmp_path, {CALL: trick})
     assert trace["results"][-1]["attested"] and not trace["results"][-1]["late"]  # type: ignore[index]
