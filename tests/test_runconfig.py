@@ -286,6 +286,22 @@ def test_settings_printed_in_passing_are_readings_unless_they_move() -> None:
     assert found.get("TTT_EPOCHS") == "4" and found.get("TTT_LR") == "0.002"
 
 
+def test_a_setting_printed_under_another_word_is_a_reading() -> None:
+    """#61: `stride:256` in the log, and the code prints args.eval_stride behind that word."""
+    stride = '    eval_stride = int(os.environ.get("EVAL_STRIDE", 0))\n'
+    prints = 'args = Hyperparameters()\nprint(f"final val_bpb:{bpb:.4f} stride:{args.eval_stride} end")\n'
+    made = {"train_seed42.log": log(extra=["final_x stride:256 end"])}
+    found = config({"train_gpt.py": SCRIPT + stride + prints, **made})
+    assert found.get("EVAL_STRIDE") == "256" and found.settings["EVAL_STRIDE"].origin is Origin.LOG
+    for other in (
+        'print(f"{n} stride:{width}")\n',
+        'print("stride:" + str(3))\n',
+        'print("stride=%d" % 3)\n',
+    ):
+        doubtful = config({"train_gpt.py": SCRIPT + stride + prints + other, **made})
+        assert doubtful.get("EVAL_STRIDE") == "0", "another thing is printed behind that word too"
+
+
 def test_counts_cover_every_origin() -> None:
     """The report's last line: N from the logs, N from the README, N defaults."""
     found = config({"README.md": readme(f"TTT_LR=5e-4 {RUN}")})

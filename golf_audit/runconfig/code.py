@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ class Code:
     closed: bool
     faults: tuple[Fault, ...]
     other_text: str = ""  # scripts and native code of the folder, which may read variables too
+    trees: tuple[ast.Module, ...] = ()  # of all executed layers
 
     def reads(self, name: str, known: frozenset[str]) -> bool | None:
         """Whether executed code takes this name; None when it may, unseen."""
@@ -42,6 +44,7 @@ class Code:
 def read_code(tree: FileTree, sources: Sources) -> Code:
     """Read the knobs of every executed file; of all files when no entry is known."""
     taken: list[Taken] = []
+    trees: list[ast.Module] = []
     faults: list[Fault] = []
     sealed = False
     for module in _executed(sources):
@@ -51,6 +54,7 @@ def read_code(tree: FileTree, sources: Sources) -> Code:
                 where = Where(layer.file, layer.parsed.line, layer=layer.index)
                 faults.append(Fault(f"settings not read: {layer.parsed.problem}", where))
                 continue
+            trees.append(tree_of)
             taken.append(read_knobs(tree_of, layer.where))
             sealed |= taken[-1].payload and len(module.layers) == 1
     knobs = [knob for one in taken for knob in one.knobs]
@@ -61,6 +65,7 @@ def read_code(tree: FileTree, sources: Sources) -> Code:
         closed=bool(knobs) and not faults and not sealed and not any(one.computed for one in taken),
         faults=tuple(faults),
         other_text="\n".join(f.text.text for f in tree.matching(*_OTHER_READERS) if f.text),
+        trees=tuple(trees),
     )
 
 

@@ -13,6 +13,7 @@ from golf_audit.runconfig.choice import Choice, Offer, choose, of_the_run, tells
 from golf_audit.runconfig.code import Code, read_code
 from golf_audit.runconfig.commands import read_commands
 from golf_audit.runconfig.conflicts import agree, conflicts, distinct, refutes
+from golf_audit.runconfig.labels import labels
 from golf_audit.runconfig.literals import is_switch, literal, same
 from golf_audit.runconfig.model import Command, Conflict, Knob, Origin, RunConfig, Setting
 from golf_audit.runconfig.names import Names
@@ -97,6 +98,7 @@ class _Resolver:
         self.knobs = _by_name(code.knobs, names)
         self.known = frozenset(self.knobs)
         self._last: tuple[str, list[tuple[int, str]]] = ("", [])
+        self.labels = labels(code.trees, names.aliases.get)
         # the README's spelling of a name that the code does not have comes first
         self.offers = [Offer(command, self._named(command)) for command in of_the_run(commands, sources)]
 
@@ -160,13 +162,15 @@ class _Resolver:
             name = self.names.canonical(key)
             if _fits(reading.value, self.knobs.get(name, ())):
                 found.setdefault(name, Setting(name, reading.value, Origin.LOG, reading.where(run.file)))
-        for key, (value, where) in printed(
-            self._lines(run.file), run, self.names.aliases.__contains__
-        ).items():
-            name = self.names.canonical(key)
+        for key, (value, where) in printed(self._lines(run.file), run, self._printable).items():
+            name = self.names.aliases.get(key) or self.labels[key]
             if name in self.known:
                 found.setdefault(name, Setting(name, value, Origin.LOG, where))
         return found
+
+    def _printable(self, word: str) -> bool:
+        """True for a name of the code, and for a word under which the code prints a setting."""
+        return word in self.names.aliases or word in self.labels
 
     def _lines(self, path: str) -> list[tuple[int, str]]:
         """The lines of a log; the last one is kept, since a file may hold many runs."""

@@ -139,6 +139,15 @@ def test_a_variation_keeps_every_path_and_changes_only_its_data(tmp_path: Path) 
     assert (control, data) == (made.job, made.data)
 
 
+def test_a_switch_that_no_command_tells_is_a_problem_and_a_size_is_none(tmp_path: Path) -> None:
+    folder = submission(tmp_path / "2026-04-01_X")
+    command = "RUN_ID=$1 TTT_ENABLED=$2 TTT_LR=$3 TTT_EPOCHS=$4 ITERATIONS=$5 torchrun train_gpt.py"
+    (folder / "README.md").write_text(f"```bash\n{command}\n```\n")
+    made = prepare(load_folder(folder), tmp_path / "mini", PLACES)
+    assert [problem.split()[0] for problem in made.problems] == ["TTT_ENABLED"]
+    assert "TTT_LR=0.1 (default; the command does not tell it)" in made.settings
+
+
 def test_the_script_s_own_defaults_in_the_same_small_world(tmp_path: Path) -> None:
     """What is declared is gone; sizes, places and data stay, and a rate is no switch that would tell."""
     made = prepare(load_folder(submission(tmp_path / "2026-04-01_X")), tmp_path / "mini", PLACES)

@@ -12,7 +12,9 @@ from functools import cached_property
 from golf_audit.dynamic.job import Value
 from golf_audit.dynamic.miniature.data import CASEOPS, MODEL, PLAIN
 from golf_audit.dynamic.miniature.sizes import small
+from golf_audit.model import Where
 from golf_audit.runconfig import Knob, Origin
+from golf_audit.runconfig.literals import literal
 from golf_audit.submission import Submission
 
 _LAUNCHER = re.compile(
@@ -80,8 +82,7 @@ class _Planner:
             self._setting(name, knobs[name])
         self._launched()
         for name, place in sorted(self.config.undecided.items()):
-            where = f" ({place.file}:{place.line})" if place.file else ""
-            self.problems.append(f"{name} is set by a command to a value that it does not tell{where}")
+            self._undecided(name, knobs.get(name), place)
         overrides = dict(self._overrides())
         vocab = int(self.environ.get("VOCAB_SIZE") or 0) or self._fixed_vocab(overrides)
         return Plan(
@@ -153,6 +154,21 @@ class _Planner:
         elif setting is not None and setting.origin is not Origin.CODE and not _PLACE.fullmatch(name.upper()):
             self._give(knob, setting.value, f"declared: {setting.origin.value}")
             self.values[name] = setting.value
+
+    def _undecided(self, name: str, knob: Knob | None, place: Where) -> None:
+        """A setting to which a command gives a value that nobody tells.
+
+        Reading takes every value for possible; a run has one. Sizes, rates and seeds the miniature chooses as
+        it does others. A switch it may not: a word, and a default of 0 or 1, may be one."""
+        if knob is not None and (knob.env in self.environ or set(knob.flags) & set(self.argv)):
+            return
+        default = literal(knob.default) if knob is not None and knob.default is not None else None
+        number = isinstance(default, (int, float)) and not isinstance(default, bool)
+        if knob is not None and (knob.kind == "float" or (number and default not in (0, 1))):
+            self.notes.append(f"{name}={knob.default} (default; the command does not tell it)")
+            return
+        where = f" ({place.file}:{place.line})" if place.file else ""
+        self.problems.append(f"{name} is set by a command to a value that it does not tell{where}")
 
     def _small(self, knob: Knob, name: str, declared: str | None) -> str | None:
         value = small(name, declared)
