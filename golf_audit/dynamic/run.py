@@ -12,7 +12,6 @@ import os
 import select
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from golf_audit.dynamic.messages import WHERE, End, Message, Probe
 from golf_audit.dynamic.sandbox import (
     INSIDE,
     JOB,
+    PYTHON,
     TOOL,
     Bind,
     Descriptors,
@@ -148,7 +148,7 @@ class _Run:
         environ = environment(self._job)
         if self._way.sandbox:
             child = self._way.child or (
-                sys.executable,
+                PYTHON,
                 "-c",
                 _CHILD.format(tool=os.path.dirname(TOOL), job=JOB),
             )
@@ -167,7 +167,7 @@ class _Run:
         path.write_bytes(job)
         place_folders(self._job, self._hosts)
         tool = str(Path(__file__).resolve().parents[2])
-        child = self._way.child or (sys.executable, "-c", _CHILD.format(tool=tool, job=str(path)))
+        child = self._way.child or (PYTHON, "-c", _CHILD.format(tool=tool, job=str(path)))
         return [part.replace("{job}", str(path)) for part in child], environ, self._job.work
 
     def _take(self, name: str, data: bytes) -> None:

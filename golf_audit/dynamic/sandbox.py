@@ -34,6 +34,8 @@ NOBODY = 65534
 UID = 1000  # who the submission believes to be
 OLDEST = (0, 8)
 """bubblewrap 0.8 can end the making of user namespaces inside."""
+PYTHON = os.path.abspath(sys.executable)
+"""The interpreter of every run, as found inside: there `../.venv/bin/python` has no folder to go up from."""
 UNSAFE = "--unsafe-no-sandbox runs the submission with all your rights instead"
 
 
@@ -209,7 +211,7 @@ def _system() -> list[Bind]:
     """What every program needs: libraries, the Python environment, this package."""
     places = [Path("/usr"), *(p for p in _roots() if p.is_dir() and not p.is_symlink())]
     for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix):
-        place = Path(prefix)
+        place = Path(os.path.abspath(prefix))
         if not any(place == p or p in place.parents for p in places):
             places.append(place)
     files = [p for p in (Path("/etc/ld.so.cache"), Path("/etc/alternatives")) if p.exists()]
@@ -254,7 +256,7 @@ def _trial() -> str:
     try:
         with scratch("trial", stage_parent()) as stage:
             stage.chmod(0o711)
-            say = [sys.executable, "-I", "-c", "print('ready')"]
+            say = [PYTHON, "-I", "-c", "print('ready')"]
             paths = {"PATH": "/usr/bin:/bin"}
             line = command(say, (), paths, Limits(), stage=stage, fds=Descriptors(filter_fd))
             done = subprocess.run(

@@ -20,7 +20,7 @@ from golf_audit.dynamic.messages import Message, Network, Print, Read, Shim, Sub
 from golf_audit.dynamic.miniature import NoMiniature
 from golf_audit.dynamic.observed import Truth, observe
 from golf_audit.dynamic.run import Hosts, Listener, Way, run
-from golf_audit.dynamic.sandbox import TOOL
+from golf_audit.dynamic.sandbox import PYTHON, TOOL
 from golf_audit.dynamic.stage import open_to_all, places, write_submission
 from golf_audit.dynamic.truth import truth
 from golf_audit.observation import Observation, Result, Tried
@@ -236,8 +236,8 @@ class _Trace:
         tool = os.path.dirname(TOOL)
         for folder, name in ((where.work, ""), (where.submission, ""), (where.data, "data"), (tool, "")):
             text = text.replace(f"{folder}/", f"{name}/" if name else "").replace(folder, name or ".")
-        text = text.replace(f"{self._folder}/", "").replace(sys.executable, "python")
-        return text.replace(sys.prefix, "")[:_TEXT]
+        text = text.replace(f"{self._folder}/", "").replace(PYTHON, "python")
+        return text.replace(os.path.abspath(sys.prefix), "")[:_TEXT]
 
 
 def _our_parser(message: Subprocess) -> bool:

@@ -269,7 +269,7 @@ def refuse_without_sandbox(unsafe: bool) -> None:
 
 def python() -> str:
     """The interpreter of the run: that of this environment."""
-    return sys.executable
+    return os.path.abspath(sys.executable)
 
 
 def shell() -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,13 @@ def line_of(devices: tuple[str, ...] = (), *, network: bool = False, limits: Lim
         ["true"], (), {}, limits or Limits(), stage=stage, fds=fds, devices=devices, network=network
     )
     return " ".join(made)
+
+
+def test_an_environment_is_found_by_a_path_that_goes_up(tmp_path: Path) -> None:
+    """`../.venv/bin/golf-audit trace`, from a folder that the run does not see."""
+    up = os.path.relpath(sys.executable, tmp_path)
+    code = "from golf_audit.dynamic.sandbox import require_sandbox; require_sandbox()"
+    subprocess.run([f"{tmp_path}/{up}", "-c", code], check=True, cwd=tmp_path, timeout=60)
 
 
 def test_only_a_run_with_gpus_sees_devices_and_how_they_are_connected() -> None:
