@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/track_non_record_16mb/2026-11-21_GolfRefTiny
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: dev sandbox demo test check lint types test-slow test-corpus test-slurm test-browser test-all effect rules example bench clean
+.PHONY: dev sandbox demo test check lint types test-slow test-trace test-corpus test-slurm test-browser test-all effect rules example bench clean
 
 ## demo: core install (no torch), audit the bundled examples, print the reports
 demo: $(VENV)/.core
@@ -21,6 +21,10 @@ test: $(VENV)/.dev sandbox lint types
 
 test-slow: $(VENV)/.dev sandbox
 	$(BIN)/python -m pytest -m "slow and not corpus and not gpu and not slurm and not browser"
+
+## test-trace: whole runs in miniature: faults planted in honest scripts and in golf_ref (half an hour)
+test-trace: $(VENV)/.dev sandbox
+	$(BIN)/python -m pytest -m slow tests/dynamic --durations=20
 
 ## test-corpus: needs GOLF_AUDIT_CLONE=/path/to/a/clone/of/openai/parameter-golf
 test-corpus: $(VENV)/.dev

@@ -159,6 +159,6 @@ def test_programs_connections_and_files_are_told_and_modules_beside_the_script_a
     seen = observed(text=text, probes=ALONE, beside=(("helper.py", "SCALE = 1.0\n"),))
     assert last(seen).attested
     assert {"true --argument", "exit 0"} <= set(seen.programs)
-    assert any(what.startswith("socket.connect") and "127.0.0.1" in what for what in seen.network)
+    assert "socket.connect this machine" in seen.network
     assert {what.split(":")[0] for what in seen.reads} >= {"train", "val"}
     assert not any("/tmp" in what for what in (*seen.reads, *seen.programs)), "no place of this machine"

@@ -29,10 +29,12 @@ def test_golf_ref_itself_is_clean_and_repeats() -> None:
     assert seen.result is not None and seen.result.name == "quantized_ttt_phased"
     assert (seen.result.late, seen.result.missing, seen.result.repeated) == ((), (), ())
     assert {o.word for o in seen.outcomes if o.probe == "control"} == {Word.CLEAN}
-    for rule in ("T01", "T02", "P01", "P03", "Q01", "V05"):
+    for rule in ("T01", "T02", "P01", "P03", "Q01", "M01", "V05"):
         assert run_alone(one, seen, rule) == "clean", rule
     report = audit(Case(one, DATE, None, seen), registry.pick(()))
-    assert not [r.rule.id for r in report.rulings if r.verdict in (Verdict.FAIL, Verdict.NEEDS_RULING)]
+    found = {r.rule.id: r for r in report.rulings}
+    assert found["M01"].verdict is Verdict.PASS, found["M01"].reason
+    assert not [r for r in found if found[r].verdict in (Verdict.FAIL, Verdict.NEEDS_RULING)]
 
 
 @pytest.mark.parametrize("mutant", ENGINE, ids=lambda mutant: mutant.name.replace("_", " "))
