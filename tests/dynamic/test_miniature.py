@@ -29,6 +29,7 @@ class Hyperparameters:
     ttt_enabled = bool(int(os.environ.get("TTT_ENABLED", "0")))
     ttt_epochs = int(os.environ.get("TTT_EPOCHS", 10))
     ttt_lr = float(os.environ.get("TTT_LR", 0.1))
+    mlp_hidden = int(os.environ.get("MLP_HIDDEN", 0))
     model_dim = 512
     other = "data/datasets/fineweb10B_sp10240_casefold", "fineweb_10240_casefold_bpe.model"
 """
@@ -141,7 +142,7 @@ def test_a_variation_keeps_every_path_and_changes_only_its_data(tmp_path: Path) 
 
 def test_a_switch_that_no_command_tells_is_a_problem_and_a_size_is_none(tmp_path: Path) -> None:
     folder = submission(tmp_path / "2026-04-01_X")
-    command = "RUN_ID=$1 TTT_ENABLED=$2 TTT_LR=$3 TTT_EPOCHS=$4 ITERATIONS=$5 torchrun train_gpt.py"
+    command = "RUN_ID=$1 TTT_ENABLED=$2 TTT_LR=$3 TTT_EPOCHS=$4 MLP_HIDDEN=$5 torchrun train_gpt.py"
     (folder / "README.md").write_text(f"```bash\n{command}\n```\n")
     made = prepare(load_folder(folder), tmp_path / "mini", PLACES)
     assert [problem.split()[0] for problem in made.problems] == ["TTT_ENABLED"]

@@ -164,7 +164,8 @@ class _Planner:
             return
         default = literal(knob.default) if knob is not None and knob.default is not None else None
         number = isinstance(default, (int, float)) and not isinstance(default, bool)
-        if knob is not None and (knob.kind == "float" or (number and default not in (0, 1))):
+        size = small(name, None) is not None
+        if knob is not None and (size or knob.kind == "float" or (number and default not in (0, 1))):
             self.notes.append(f"{name}={knob.default} (default; the command does not tell it)")
             return
         where = f" ({place.file}:{place.line})" if place.file else ""
