@@ -13,8 +13,20 @@ from golf_audit.commands.options import NOTHING, TOOL_FAILED, Source, from_clone
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @from_clone
-@click.option("--probes", type=click.Choice(("quick", "full")), default="quick", show_default=True)
-@click.option("--device", type=click.Choice(("cpu", "cuda")), default="cpu", show_default=True)
+@click.option(
+    "--probes",
+    type=click.Choice(("quick", "full")),
+    default="quick",
+    show_default=True,
+    help="quick: 3 runs, about a minute; full: up to 14, and every question (M01 passes by it alone).",
+)
+@click.option(
+    "--device",
+    type=click.Choice(("cpu", "cuda")),
+    default="cpu",
+    show_default=True,
+    help="cuda: with the real kernels in the place of their stand-ins.",
+)
 @click.option(
     *("--output", "-o"),
     type=click.Path(path_type=Path),

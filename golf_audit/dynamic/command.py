@@ -96,9 +96,13 @@ class Console:
         self._live = sys.stderr.isatty()
         self._now: dict[str, _Under] = {}
         self._shown = 0.0
+        self._alone = 0.0  # seconds of the first run, which goes alone
 
     def begins(self, run: str, number: int, of: int) -> None:
-        self._now[run] = _Under(f"{number}/{of} {run}")
+        if number == 2 and self._alone:
+            more = "1 more run" if of == number else f"{of - 1} more runs"
+            self._write(f"{more}, about {self._alone:.0f} s each", "\n")
+        self._now[run] = _Under(f"{number}/{of} {run}" if of > 1 else run)
 
     def hears(self, run: str, message: Message | None, seconds: float) -> None:
         under = self._now[run]
@@ -116,6 +120,7 @@ class Console:
     def ends(self, run: str, result: RunResult) -> None:
         under, usage = self._now.pop(run), result.usage
         good = result.ending is Ending.OK
+        self._alone = self._alone or (usage.seconds if good else 0.0)
         how = "" if good else f"  {result.reason}"
         peak = f"{usage.peak_bytes / 2**30:.1f} GB"
         self._write(f"{under.name}  {usage.seconds:5.1f} s  {peak}{how}", "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -247,10 +247,7 @@ def late_violation(case: Case, observation: Observation, result: Result, *, sure
         "had changed the model"
     )
     evidence = [Evidence(Kind.TRACE, f'"{result.text[:100]}": {share(result, result.late)} late')]
-    evidence += [
-        Evidence(Kind.TRACE, f"a gradient on them changes {a.parameters}", quoted(case, a.where))
-        for a in first_places(adapts)
-    ]
+    evidence += [e for a in first_places(adapts) for e in _learning(case, a)]
     evidence += [
         Evidence(Kind.TRACE, "and they are scored here", quoted(case, s.where)) for s in first_places(scores)
     ]
@@ -258,6 +255,14 @@ def late_violation(case: Case, observation: Observation, result: Result, *, sure
         if outcome.word is Word.VIOLATION:
             evidence += evidence_of(case, outcome)
     return Violation(says, tuple(evidence), sure)
+
+
+def _learning(case: Case, adapt: Adapt) -> Iterator[Evidence]:
+    """Where the loss is computed, and where the step is taken: the loss may lie in a helper of all losses."""
+    says = f"a gradient on them changes {adapt.parameters}"
+    yield Evidence(Kind.TRACE, says, quoted(case, adapt.where))
+    if adapt.path and adapt.path[0].where != adapt.where:
+        yield Evidence(Kind.TRACE, "the step is taken here", quoted(case, adapt.path[0].where))
 
 
 def first_places(events: Iterable[E]) -> list[E]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -10,6 +11,7 @@ from golf_audit.report.escape import terminal
 
 _WIDTH = 110
 _NAME = 34
+_MISSING = re.compile(r"No module named '(\w+)")
 _WORD = {Word.CLEAN: "ok", Word.VIOLATION: "VIOLATION", Word.NOTE: "note", Word.VOID: "not tried"}
 
 
@@ -25,6 +27,9 @@ def _lines(seen: Observation, file: str, of: str) -> Iterator[str]:
     if seen.ending != "ok":
         yield f"  did not run to its end: {terminal(seen.reason)}"
         yield from (f"    {terminal(line)}" for line in seen.errors)
+        if missing := _MISSING.search(seen.reason):
+            says = f"runs find the folder's modules and this environment's packages; {missing[1]} is neither"
+            yield from _hung("  what helps: ", terminal(says))
     yield ""
     yield from _results(seen)
     if seen.not_produced:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from golf_audit.cli import cli
 
 from golf_audit import observation
+from golf_audit.commands.options import Source
 from golf_audit.dynamic import command as commands
 from golf_audit.dynamic import sandbox
 from golf_audit.dynamic.contract import Ending, RunResult, Usage
@@ -116,6 +117,19 @@ def test_progress_tells_the_run_its_phase_and_its_seconds(capsys: pytest.Capture
         assert "11/12 two ranks   12.5 s  0.5 GB  ValueError" in said and "\x1b" not in said
 
 
+def test_after_the_first_run_progress_tells_how_much_is_to_come(capsys: pytest.CaptureFixture[str]) -> None:
+    console = commands.Console("x")
+    end = RunResult(JOB, Ending.OK, "", usage=Usage(seconds=12.5))
+    console.begins("baseline", 1, 1)
+    console.ends("baseline", end)
+    console.begins("control", 2, 12)
+    console.begins("order", 3, 12)
+    assert capsys.readouterr().err.splitlines() == [
+        "baseline   12.5 s  0.0 GB",
+        "11 more runs, about 12 s each",
+    ]
+
+
 def test_a_trace_of_another_folder_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "trace.json"
     file.write_text(observation.to_json(told()))
@@ -138,6 +152,23 @@ def test_the_summary_says_what_was_seen_and_escapes_it() -> None:
     assert "never printed here" in text and "check FOLDER --trace t.json" in text
     failed = traced.summary(replace(seen, ending="failed", reason="ValueError: no", errors=("line 1",)))
     assert "did not run to its end: ValueError: no" in failed and "    line 1" in failed
+    assert "what helps" not in failed
+    lacking = "ModuleNotFoundError: No module named 'fla.layers'; 'fla' is not a package"
+    lacks = traced.summary(replace(seen, ending="failed", reason=lacking))
+    assert "this environment's packages; fla is neither" in " ".join(lacks.split())
+
+
+def test_the_summary_names_the_next_command_as_it_can_be_typed() -> None:
+    seen = replace(told(), probes="quick")
+    of = "--repo CLONE --pr 7"
+    text = traced.summary(seen, "t.json", of)
+    assert f"golf-audit check {of} --trace t.json" in text
+    assert f"golf-audit trace {of} --probes full" in text
+    assert "--probes full" not in traced.summary(replace(seen, probes="full"), "t.json", of)
+    assert "--probes full" not in traced.summary(replace(seen, ending="failed"), "t.json", of)
+    assert Source(Path("a b"), 7, None).named(None) == "--repo 'a b' --pr 7"
+    assert Source(Path("a"), None, "main").named(None) == "--repo a --ref main"
+    assert Source(None, None, None).named(Path("a b")) == "'a b'"
 
 
 @linux
