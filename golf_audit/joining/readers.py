@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from golf_audit.joining.data import (
@@ -26,6 +26,7 @@ from golf_audit.joining.seen import (
     unattested,
     warm_up,
 )
+from golf_audit.model import Evidence, Kind
 from golf_audit.observation import Observation
 from golf_audit.submission import Case
 
@@ -52,6 +53,7 @@ READERS: Mapping[str, Callable[[Case, Observation, str], Seen]] = {
 """Other rules take the words of the probes as they are."""
 DEFAULTS = "defaults"
 """The probe of this name runs the script as nobody claims it was run: a note, whatever it shows."""
+_SHOWN = 4
 
 
 def seen(case: Case, rule: str) -> Seen:
@@ -62,5 +64,18 @@ def seen(case: Case, rule: str) -> Seen:
     if why:
         return unattested(case, observation, why) if rule == "P03" else Seen(missing=(why,))
     found = READERS.get(rule, by_outcomes)(case, observation, rule)
-    beside = [o for o in observation.about(rule) if o.probe == DEFAULTS]
-    return replace(found, notes=(*found.notes, *(evidence_of(case, o)[0] for o in beside)))
+    return replace(found, notes=(*found.notes, *_beside(case, observation, rule)))
+
+
+def _beside(case: Case, observation: Observation, rule: str) -> Iterator[Evidence]:
+    """What decides nothing and must be known all the same; told once, with the first rule of order."""
+    yield from (evidence_of(case, o)[0] for o in observation.about(rule) if o.probe == DEFAULTS)
+    if rule != "T01":
+        return
+    if observation.not_produced:
+        more = len(observation.not_produced) - _SHOWN
+        names = ", ".join(observation.not_produced[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        yield Evidence(Kind.TRACE, f"of the log's results the run in miniature never printed {names}")
+    if not observation.sandboxed:
+        says = "the run was made without a sandbox: the script could alter whatever its user may"
+        yield Evidence(Kind.TRACE, says)

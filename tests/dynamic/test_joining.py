@@ -139,6 +139,18 @@ def test_what_the_script_s_own_defaults_show_is_a_note_on_t01() -> None:
     assert any(says in note.says for note in judged.assessment.notes)
 
 
+def test_what_the_run_was_not_is_told_and_decides_nothing() -> None:
+    """Lines of the log that never came, and a run without a sandbox: once, as notes."""
+    honest = submission(HONEST)
+    seen = observation(honest, scored_once(), CLEAN_ORDER, PREFIX, not_produced=("a", "b"), sandboxed=False)
+    judged = verdicts(honest, seen)
+    notes = [note.says for note in judged("T01").assessment.notes]
+    assert judged("T01").verdict is Verdict.PASS
+    assert "of the log's results the run in miniature never printed a, b" in notes
+    assert any("without a sandbox" in says for says in notes)
+    assert not any("never printed" in note.says for note in judged("M01").assessment.notes)
+
+
 def test_late_scores_alone_touch_and_need_a_ruling_as_warm_up() -> None:
     honest = submission(HONEST)
     half = replace(PREFIX, word=Word.VOID, says="a schedule may depend on the length of validation")

@@ -62,18 +62,18 @@ def build(
     shape = shape or Shape()
     base = streams.validation(shape)
     shards = [streams.training(shape, n) for n in range(shape.shards)]
+    others = [streams.training(shape, shape.shards + n) for n in range(shape.shards)] if other_train else []
     stream = streams.changed(base, change, shape.vocab) if change else base
-    streams.check(stream, shards)
+    streams.check(stream, (*shards, *others))
     for part in (PLAIN, CASEOPS):
         home = folder / part
         home.mkdir(parents=True)
         _write(home / "fineweb_val_000000.bin", stream)
         for n, shard in enumerate(shards):
             _write(home / f"fineweb_train_{n:06d}.bin", shard)
-    if other_train:
-        (folder / OTHER).mkdir()
-        for n in range(shape.shards):
-            _write(folder / OTHER / f"fineweb_train_{n:06d}.bin", streams.training(shape, shape.shards + n))
+    for n, shard in enumerate(others):
+        (folder / OTHER).mkdir(exist_ok=True)
+        _write(folder / OTHER / f"fineweb_train_{n:06d}.bin", shard)
     bytes_of = streams.left(streams.sidecar(base, shape.seed), change)
     _write(folder / CASEOPS / "fineweb_val_bytes_000000.bin", bytes_of)
     (folder / "tokenizers").mkdir()
