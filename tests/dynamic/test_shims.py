@@ -25,10 +25,10 @@ from golf_audit.dynamic.child.shims import (  # noqa: E402
     distributed,
     parallel,
     programs,
-    scans,
     tritonlanguage,
     tritonmodule,
 )
+from golf_audit.dynamic.child.shims.recurrent import convolution, scans  # noqa: E402
 from golf_audit.dynamic.job import Job  # noqa: E402
 
 tl = type("tl", (), {k: staticmethod(v) if callable(v) else v for k, v in tritonlanguage.namespace().items()})
@@ -103,7 +103,7 @@ def test_the_causal_convolution_sees_no_later_step() -> None:
     x, weight = torch.randn(1, 3, 8), torch.randn(3, 4)
     changed = x.clone()
     changed[..., 5:] += 1
-    one, two = scans.causal_conv(x, weight), scans.causal_conv(changed, weight)
+    one, two = convolution.causal_conv(x, weight), convolution.causal_conv(changed, weight)
     torch.testing.assert_close(one[..., :5], two[..., :5])
     torch.testing.assert_close(one[0, 1, 3], (x[0, 1, :4] * weight[1]).sum())
 

@@ -27,9 +27,9 @@ from golf_audit.dynamic.child.shims import (  # noqa: E402
     loading,
     precision,
     programs,
-    scans,
     small,
 )
+from golf_audit.dynamic.child.shims.recurrent import convolution  # noqa: E402
 from golf_audit.dynamic.job import Job  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -224,7 +224,7 @@ def test_scale_and_softcap_are_those_of_the_definition() -> None:
 def test_the_causal_convolution_is_pytorchs_own_with_padding() -> None:
     torch.manual_seed(5)
     x, real = torch.randn(2, 3, 9), torch.nn.Conv1d(3, 3, 4, padding=3, groups=3)
-    found = scans.causal_conv(x, real.weight[:, 0], real.bias, activation="silu")
+    found = convolution.causal_conv(x, real.weight[:, 0], real.bias, activation="silu")
     torch.testing.assert_close(found, torch.nn.functional.silu(real(x)[..., :9]))
 
 

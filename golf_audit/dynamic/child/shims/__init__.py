@@ -21,10 +21,10 @@ from golf_audit.dynamic.child.shims import (
     precision,
     programs,
     ranks,
-    scans,
     small,
     tritonmodule,
 )
+from golf_audit.dynamic.child.shims.recurrent import packages as recurrent
 
 ALWAYS = (
     clock,
@@ -38,7 +38,7 @@ ALWAYS = (
     attention,
     hub,
     tritonmodule,
-    scans,
+    recurrent,
     small,
 )
 """Installed on every device."""

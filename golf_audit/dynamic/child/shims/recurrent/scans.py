@@ -1,16 +1,11 @@
-"""mamba_ssm's selective scan and causal_conv1d, by their definitions, step by step."""
+"""mamba_ssm's selective scan, by its definition, step by step."""
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
-from importlib.machinery import ModuleSpec
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-
-from golf_audit.dynamic.child.context import Context, module
 
 
 def selective_scan(
@@ -55,30 +50,3 @@ def _wide(one: Any, channels: int, length: int) -> Any:
         return one[None, :, None, :].expand(1, channels, length, -1)
     grouped = one[:, None] if one.dim() == 3 else one
     return grouped.repeat_interleave(channels // grouped.shape[1], dim=1).transpose(-1, -2)
-
-
-def causal_conv(
-    x: Any, weight: Any, bias: Any = None, *args: Any, activation: str | None = None, **o: Any
-) -> Any:
-    """A depthwise convolution over (batch, channels, length) that sees no later step."""
-    width = weight.shape[-1]
-    y = F.conv1d(F.pad(x, (width - 1, 0)), weight[:, None], bias, groups=x.shape[1])
-    return F.silu(y) if activation in ("silu", "swish") else y
-
-
-def install(context: Context) -> None:
-    """Offer mamba_ssm's scan and causal_conv1d where they are not installed."""
-
-    def scan(*args: Any, **options: Any) -> Any:
-        context.used("mamba_ssm", "selective scan step by step")
-        return selective_scan(*args, **options)
-
-    scan.__signature__ = inspect.signature(selective_scan)  # type: ignore[attr-defined]
-    if importlib.util.find_spec("mamba_ssm") is None:
-        for name in ("mamba_ssm", "mamba_ssm.ops"):
-            made: Any = module(name)
-            made.__path__ = []
-            made.__spec__ = ModuleSpec(name, None)
-        module("mamba_ssm.ops.selective_scan_interface", selective_scan_fn=scan, selective_scan_ref=scan)
-    if importlib.util.find_spec("causal_conv1d") is None:
-        module("causal_conv1d", causal_conv1d_fn=causal_conv)
