@@ -18,7 +18,7 @@ from golf_audit.commands.options import NOTHING, TOOL_FAILED, Source, from_clone
     type=click.Choice(("quick", "full")),
     default="quick",
     show_default=True,
-    help="quick: 3 runs, about a minute; full: up to 14, and every question (M01 passes by it alone).",
+    help="quick: 3 runs, about a minute; full: 10 to 15, and every question (M01 passes by it alone).",
 )
 @click.option(
     "--device",

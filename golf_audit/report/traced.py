@@ -44,7 +44,7 @@ def _lines(seen: Observation, file: str, of: str) -> Iterator[str]:
         yield ""
         yield f"written to {terminal(file)}; for verdicts: golf-audit check {of} --trace {terminal(file)}"
         if seen.ending == "ok" and seen.probes != "full":
-            yield f"more probes, up to eleven runs more: golf-audit trace {of} --probes full"
+            yield f"more probes, some ten runs more: golf-audit trace {of} --probes full"
 
 
 def _results(seen: Observation) -> Iterator[str]:

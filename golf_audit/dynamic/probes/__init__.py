@@ -48,4 +48,4 @@ FULL: tuple[Probe, ...] = (
     Ranks(),
     Defaults(run=True),
 )
-"""Up to eleven runs more."""
+"""Some ten runs more."""
