@@ -60,7 +60,8 @@ def check(case: Case) -> Assessment:
     mixed = {score.where: score for score in reversed(timeline.scores()) if mixed_in(timeline, score)}
     findings = tuple(_finding(case, score) for score in mixed.values())
     notes = dormant(case, "Q01", _mixed)
-    return joined(case, "Q01", Assessment(findings, premises(case), notes, basis(case)), disputed(NORMALISED))
+    read = Assessment(findings, premises(case), notes, basis(case))
+    return joined(case, "Q01", read, _law_of_a_sum(findings))
 
 
 def _finding(case: Case, score: Score) -> Finding:
@@ -83,6 +84,13 @@ def _finding(case: Case, score: Score) -> Finding:
         "mix whole distributions and renormalise before the target is looked up (#1514)",
         PRECEDENTS,
     )
+
+
+def _law_of_a_sum(read: tuple[Finding, ...]) -> Cite:
+    """What a run shows to be no distribution is ruled on where reading says what is mixed, and all of that is
+    ruled on. A sum alone does not tell a hashed cache from a byte mixture or Dirichlet counts."""
+    laws = [finding.law for finding in read]
+    return laws[0] if laws and not any(law.disputed for law in laws) else disputed(NORMALISED)
 
 
 def _mixed(score: Score, table: Adapt) -> str:

@@ -125,6 +125,7 @@ def _candidates(ledger: Ledger, sinks: Sequence[Sink], since: int) -> Iterator[R
     for group in groups:
         yield _first_of_each(ledger, group)
         yield _first_of_each(ledger, list(reversed(group)))
+    yield _later_passes(ledger, recent)
 
 
 def _first_of_each(ledger: Ledger, sinks: Sequence[Sink]) -> Rows:
@@ -133,12 +134,31 @@ def _first_of_each(ledger: Ledger, sinks: Sequence[Sink]) -> Rows:
     taken: set[int] = set()
     rows: list[tuple[int, int, int, int]] = []
     for sink in sinks:
-        own = {
-            p
-            for event, first, length, _ in sink.rows
-            for p in ledger.positions(event)[first : first + length]
-        }
+        own = _positions(ledger, sink)
         if taken.isdisjoint(own):
             taken |= own
             rows += sink.rows
     return tuple(rows)
+
+
+def _later_passes(ledger: Ledger, sinks: Sequence[Sink]) -> Rows:
+    """The same where each pass has a line of its own, latest sinks first: within one pass a position may
+    count more than once, as the last windows of a stream do."""
+    by_site: dict[Site, list[Sink]] = {}
+    for sink in sinks:
+        by_site.setdefault(sink.site, []).append(sink)
+    taken: set[int] = set()
+    rows: list[tuple[int, int, int, int]] = []
+    for group in by_site.values():
+        left = [(sink, own) for sink in group if taken.isdisjoint(own := _positions(ledger, sink))]
+        for sink, own in left:
+            taken |= own
+            rows += sink.rows
+    return tuple(rows)
+
+
+def _positions(ledger: Ledger, sink: Sink) -> set[int]:
+    """The positions whose scores went into a number."""
+    return {
+        p for event, first, length, _ in sink.rows for p in ledger.positions(event)[first : first + length]
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from golf_audit.joining.seen import Seen, by_outcomes
+from golf_audit.joining.seen import Seen, by_outcomes, influence
 from golf_audit.observation import Observation, Word
 from golf_audit.static.tables import mixed_in
 from golf_audit.submission import Case
@@ -40,7 +40,12 @@ def normalised(case: Case, observation: Observation, rule: str) -> Seen:
     if Word.CLEAN in said and any(mixed_in(timeline, score) for score in timeline.scores()):
         return Seen(notes=found.notes)  # what is mixed in needs a ruling though it sums to one
     told = [o for o in observation.about(rule) if o.probe != "normalisation" or o.word is not Word.VOID]
-    return by_outcomes(case, observation, rule, outcomes=tuple(told))
+    found = by_outcomes(case, observation, rule, outcomes=tuple(told))
+    if influence(observation) is not Word.VIOLATION or any(o.probe == "normalisation" for o in told):
+        return found
+    doubt = "scores know later tokens too, and a table that holds the target gives such a sum by itself"
+    unsure = (replace(v, says=f"{v.says}; {doubt}", sure=False) for v in found.violations)
+    return replace(found, violations=tuple(unsure))
 
 
 def forwards(case: Case, observation: Observation, rule: str) -> Seen:

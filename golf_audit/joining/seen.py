@@ -10,7 +10,7 @@ from golf_audit.joining.settle import HOOK_FREE
 from golf_audit.model import Evidence, Kind, Where
 from golf_audit.observation import Observation, Outcome, Result, Spans, Word
 from golf_audit.static.leaks import leaks, training_on_validation
-from golf_audit.static.tables import rescored
+from golf_audit.static.tables import filled_before
 from golf_audit.submission import Case
 from golf_audit.timeline import Adapt, Event, Overlap, Score, Stream
 
@@ -215,8 +215,8 @@ def _unseen_owner(case: Case, observation: Observation) -> str | None:
         return _predicted(case)
     if _by_statistics(observation):
         return "V02"
-    if any(found.overlap is Overlap.SHOWN for found in rescored(case.submission.timeline)):
-        return "P01"  # with a table that an earlier pass filled
+    if filled_before(case.submission.timeline):
+        return "P01"
     return "P01" if result is not None and result.rescored and not _moved_before(observation) else None
 
 
@@ -306,8 +306,12 @@ def passes(case: Case, observation: Observation, rule: str) -> Seen:
     )
     notes += [e for o in shared if o.word is Word.NOTE for e in evidence_of(case, o)[:1]]
     counted = f"the claimed number counts each of {result.targets:,} targets once"
-    if influence(observation) is Word.VIOLATION:  # counting once is no answer to a second pass
+    moved = influence(observation)
+    if moved is Word.VIOLATION:  # counting once is no answer to a second pass
         says = f"{counted}, but scores depend on later tokens, by a second pass or in another way"
+        return Seen(doubtful, notes=tuple(notes), missing=(says,))
+    if moved is not Word.CLEAN and filled_before(case.submission.timeline):
+        says = f"{counted}; whether an earlier pass is in these scores, the run could not tell"
         return Seen(doubtful, notes=tuple(notes), missing=(says,))
     also = [o.says for o in shared if o.word is Word.CLEAN]
     return Seen(doubtful, "" if doubtful else "; ".join([counted, *also]), tuple(notes))

@@ -42,6 +42,11 @@ def rescored(timeline: Timeline) -> list[Rescore]:
     return list(best.values())
 
 
+def filled_before(timeline: Timeline) -> bool:
+    """True when reading shows that the number scores with a table that an earlier pass over it filled."""
+    return any(found.overlap is Overlap.SHOWN for found in rescored(timeline))
+
+
 def _round(score: Score, table: Adapt) -> int:
     """How many rounds after the score the table was filled, in the outermost loop in which they differ."""
     rounds = {mark.loop: min(mark.iterations) for mark in score.loops}

@@ -30,7 +30,7 @@ from golf_audit.static.example import (
     SLOT,
     files,
 )
-from golf_audit.static.example_caches import DICTIONARY, TWO_PASSES
+from golf_audit.static.example_caches import DICTIONARY, HASHED, TWO_PASSES
 from golf_audit.submission import Case, Submission
 from golf_audit.timeline import Adapt
 from tests.dynamic.fake import Story
@@ -382,6 +382,16 @@ def test_a_table_that_an_earlier_pass_filled_is_p01s_way() -> None:
     assert adapted("P01").verdict is Verdict.FAIL, "that each target counts once takes nothing back"
 
 
+def test_a_run_that_cannot_tell_takes_no_second_pass_back() -> None:
+    """#959: the order probe compared nothing, and counting each target once is no answer."""
+    guilty = submission(files(TWO_PASSES))
+    void = replace(MOVED, word=Word.VOID, says="score 376 was another one in the extra run", places=())
+    for outcomes in ((void, PREFIX), ()):
+        ruled = verdicts(guilty, observation(guilty, scored_once(), *outcomes))
+        assert ruled("P01").verdict is Verdict.FAIL
+        assert "could not tell" in str(ruled("P01").assessment.notes)
+
+
 def put_back() -> Story:
     """A step on all targets between two evaluations with the same weights."""
     story = Story()
@@ -574,6 +584,28 @@ def test_candidates_speak_where_no_distribution_was_in_sight() -> None:
     ruling = verdicts(honest, observation(honest, scored_once(), CLEAN_ORDER, unseen, one, PREFIX))("Q01")
     assert ruling.verdict is Verdict.PASS
     assert any("1.0000" in e.says for e in ruling.assessment.basis)
+
+
+BESIDE_NATIVE = 'import ctypes\nlib = ctypes.CDLL("./mixer.so")\nlib.prepare(tokens.data_ptr())\n' + HASHED
+
+
+@pytest.mark.parametrize(
+    ("of", "outcomes", "verdict"),
+    [
+        (BESIDE_NATIVE, (), Verdict.FAIL),
+        (BESIDE_NATIVE, (MOVED,), Verdict.UNDETERMINED),
+        (DICTIONARY, (), Verdict.NEEDS_RULING),
+    ],
+)
+def test_a_sum_above_one_fails_only_what_is_ruled_on(
+    of: str, outcomes: tuple[Outcome, ...], verdict: Verdict
+) -> None:
+    """A hashed cache that reading is not sure of; the same where a leak explains the sum; exact contexts."""
+    cached = submission(files(of))
+    many = Outcome("candidates", Word.VIOLATION, "the probabilities sum to 39.4", ("Q01",))
+    assert verdicts(cached, None)("Q01").verdict in (Verdict.UNDETERMINED, Verdict.NEEDS_RULING)
+    ruling = verdicts(cached, observation(cached, scored_once(), many, *outcomes))("Q01")
+    assert ruling.verdict is verdict and "39.4" in str(ruling.assessment.findings)
 
 
 def test_a_mixture_that_sums_to_one_still_needs_its_ruling() -> None:

@@ -283,3 +283,20 @@ def test_two_steps_on_the_loss_of_one_line_are_two_adaptations() -> None:
     timeline, _ = seen(story)
     steps = [e.path[0].where.line for e in timeline.events if isinstance(e, Adapt)]
     assert steps == [50, 60]
+
+
+def test_a_second_pass_on_a_line_of_its_own_leaves_the_repeats_of_the_first() -> None:
+    """#876 scores its first windows again; the last windows of its first pass count some targets twice."""
+    story = Story()
+    first = [story.score(chunk) for chunk in (*chunks(), range(57, 65))]
+    again = story.score(chunks()[0], line=25)
+    scored = story.scored(again)
+    story.told[scored.n] = replace(scored, losses=[x / 2 for x in scored.losses])
+    for event in (*first, again):
+        losses = story.scored(event).losses
+        line = 39 if event == again else 38
+        story.add(Sink(value=sum(losses), rows=((event, 0, len(losses), 1),), site=("train_gpt.py", line)))
+    kept = [x for e in (*first[1:], again) for x in story.scored(e).losses]
+    story.say(f"final val_loss:{sum(kept) / len(kept):.8f} val_bpb:1.00000000")
+    _, (result,) = seen(story)
+    assert result.attested and result.rows == 72 and result.repeated == ((57, 65),)

@@ -379,7 +379,8 @@ def candidates(values: Sequence[float], run: RunResult | None = None) -> Outcome
     run = run or mixed()
     (variation,) = Candidates().variations(run)
     options = dict(variation.options)
-    assert variation.perturbation is not None and options["after_event"] == 0 and options["candidate"] == 7
+    assert variation.perturbation is not None and options["candidate"] == 7
+    assert options["points"] == "after 0 at 1", "before the model sees the target, or with its logits"
     loss = run.of(Score)[int(options["counted_event"] or 0)].losses[int(options["counted_row"] or 0)]
     given = [loss if math.isinf(x) else x for x in values]
     other = Story(64)
@@ -411,6 +412,29 @@ def test_candidates_are_tried_where_something_is_mixed_in_unseen() -> None:
     never = mixed(departs=0.0)
     assert not Candidates().variations(never)
     assert "never departs" in only(Candidates().compare(never, [])).says
+
+
+def looked_up(rows: int, moved: Collection[int] = ()) -> RunResult:
+    """Scores that a mixture makes on its way, as many as a cache has heard of, and then the counted ones."""
+    told = Story(64)
+    told.score(range(1, 1 + rows), line=43)
+    events = []
+    for first in range(1, 65, 16):
+        event = told.score(range(first, first + 16), line=44)
+        at = told.scored(event)
+        losses = [x + (0.5 if p in moved else 0.0) for p, x in enumerate(at.losses, first)]
+        told.told[at.n] = replace(at, losses=losses, fingerprints=[0.0] * 16, scorer="numpy")
+        events.append(event)
+    told.report(events)
+    return told.end()
+
+
+def test_what_a_cache_looks_up_on_the_way_may_differ_from_run_to_run() -> None:
+    """#959 takes logarithms of those rows alone of which its cache has heard: other ones for other tokens."""
+    for moved, word in (((), Word.VOID), ((3,), Word.VIOLATION)):
+        assert only(Order().compare(looked_up(5), [looked_up(7, moved)])).word is word, "deaf, or a leak"
+    (longer,) = Order().compare(looked_up(5), [IN_ORDER])
+    assert longer.word is Word.VOID and "computed" in longer.says
 
 
 def ranked(first: Collection[int], second: Collection[int], off: float = 0.0) -> RunResult:

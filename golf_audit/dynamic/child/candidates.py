@@ -1,7 +1,7 @@
 """One target scored again as every other token of the vocabulary, each in a copy of the process.
 
-The run stops behind the score before the target is first touched. For each candidate the process forks; in
-the copy the candidate takes the target's place in every tensor, array and list that holds this part of the
+The run stops at a point before the target is scored. For each candidate the process forks; in the copy the
+candidate takes the target's place in every tensor, array and list that holds this part of the
 validation stream, and the copy goes on until the counted score of that position. What the copies say are
 probabilities of the candidates after the same past. Whether memory was changed completely is seen by our
 process: the run reads another token there than the baseline did, and one candidate is the baseline's.
@@ -25,14 +25,15 @@ import numpy as np
 import torch
 
 from golf_audit.dynamic.child.context import Context
-from golf_audit.dynamic.child.recorder.positions import Ints, Locator
+from golf_audit.dynamic.child.recorder.positions import Ints
+from golf_audit.dynamic.child.recorder.scores import Scores
 from golf_audit.dynamic.child.recorder.traced import Traced
 from golf_audit.dynamic.messages import End, Probe
 
 NAME = "candidates"
 WAITING = 8.0
 """Real time for a second of CPU time that all copies together may take."""
-SLOWEST = 20.0
+SLOWEST = 60.0
 """Real time for one copy."""
 _LIST = 64
 _LARGEST = 1 << 26
@@ -40,50 +41,97 @@ _ARRAYS = (np.ndarray, np.memmap, Traced)
 
 
 class Candidates:
-    """Waits for the score named by the job, then forks."""
+    """Waits for the points named by the job, then forks."""
 
-    def __init__(self, context: Context, locator: Locator) -> None:
-        self.context, self.locator = context, locator
+    def __init__(self, context: Context, scores: Scores) -> None:
+        self.context, self.scores, self.locator = context, scores, scores.locator
         options = context.job.options
         self.position = int(options.get("position") or 0)
-        self._after, self._event = options.get("after_event"), options.get("counted_event")
+        self._points = _points(str(options.get("points") or ""))
+        self._event = options.get("counted_event")
         self._row = int(options.get("counted_row") or 0)
         self._seconds = float(options.get("seconds") or 0.0)  # CPU time of all copies together
-        self._soon = int(options.get("candidate") or 0)  # the one that must not be left out
+        self._enough = float(options.get("enough") or math.inf)  # a sum that decides
+        self._soon = int(options.get("candidate") or 0)  # the baseline's token, tried first
+        self._known = float(options.get("known") or 0.0), float(options.get("same") or 0.0)
         self._clock: Callable[[], float] = context.originals.get("monotonic", time.monotonic)
-        self._pipe: int | None = None  # of a copy
+        self._pipe: int | None = None  # of a copy with a candidate
+        self._up: int | None = None  # of a copy that went ahead
         self._held: list[Place] = []
+
+    def begins(self, event: int) -> None:
+        """The targets of a score are known; its losses are not."""
+        self._reached("at", event)
 
     def told(self, event: int, losses: Any) -> None:
         """A score was told."""
-        if self._pipe is not None:
-            if event == self._event:
-                os.write(self._pipe, struct.pack("<d", float(losses[self._row])))
-                os._exit(0)
-        elif self._after is not None and event == self._after:
-            self._all()
+        if self._pipe is not None and event == self._event:
+            os.write(self._pipe, struct.pack("<d", float(losses[self._row])))
+            os._exit(0)
+        self._reached("after", event)
 
-    def _all(self) -> None:
-        """Every candidate, the likely ones first; in a copy this returns, else the run ends."""
+    def _reached(self, way: str, event: int) -> None:
+        """Try at a later point first, in a copy; what it cannot tell is tried here."""
+        if self._pipe is not None or not self._points or self._points[0] != (way, event):
+            return
+        self._points = self._points[1:]
+        losses = self._ahead() if self._points else []
+        if losses is None:
+            return  # the copy
+        if not losses:
+            losses = self._all()
+        if losses is None:
+            return  # a candidate
+        self._report(losses, event)
+
+    def _ahead(self) -> list[float] | None:
+        """What a copy finds that goes on to the next point; empty: nothing. None in the copy."""
+        reading, writing = os.pipe()
+        copy = os.fork()
+        if copy == 0:
+            os.close(reading)
+            self._up = writing
+            self._silent()
+            return None
+        os.close(writing)
+        said = _heard(reading, copy, WAITING * self._seconds)
+        return list(struct.unpack(f"<{len(said) // 8}d", said[: len(said) // 8 * 8]))
+
+    def _all(self) -> list[float] | None:
+        """Every candidate, the likely ones first, until the sum decides; None in a copy."""
         vocab = self.context.job.vocab
         losses = [math.nan] * vocab
+        total = 0.0
         own = int(self.locator.stream[self.position])
-        earlier = [int(t) for t in np.unique(self.locator.stream[: self.position])]
-        order = dict.fromkeys([own, self._soon, *(t for t in earlier if t < vocab), *range(vocab)])
         end = self._clock() + WAITING * self._seconds
         gc.freeze()  # copies then share its pages
         with torch._C.DisableTorchFunction(), torch.no_grad():
             self._held = held(self.locator.stream.copy(), self.position)
-        for token in order:
+        for token in likely(self.locator.stream, self.position, self._soon, vocab):
             if sum(os.times()[2:4]) > self._seconds or self._clock() > end:
                 break
             loss = self._one(own, token)
             if loss is None:
-                return  # a copy
+                return None
             losses[token] = loss
-        figures = {"position": float(self.position), "own": float(own)}
-        self.context.send(Probe(name=NAME, figures=figures, values=losses))
-        self.context.send(End(how="ok", detail="stopped where the probe wanted"))
+            known, same = self._known
+            if token == self._soon and not abs(loss - known) <= same:  # nan too
+                break
+            total += 0.0 if math.isnan(loss) else math.exp(-loss)
+            if total > self._enough:
+                break
+        return losses
+
+    def _report(self, losses: list[float], event: int) -> None:
+        """The end of a run that forked."""
+        known, same = self._known
+        if self._up is None:
+            figures = {"position": float(self.position), "event": float(event)}
+            self.context.send(Probe(name=NAME, figures=figures, values=losses))
+            self.context.send(End(how="ok", detail="stopped where the probe wanted"))
+        elif abs(losses[self._soon] - known) <= same:
+            with os.fdopen(self._up, "wb") as file:
+                file.write(struct.pack(f"<{len(losses)}d", *losses))
         os._exit(0)
 
     def _one(self, own: int, token: int) -> float | None:
@@ -92,30 +140,58 @@ class Candidates:
         copy = os.fork()
         if copy == 0:
             os.close(reading)
-            self._become(own, token, writing)
+            self._pipe = writing
+            self._become(own, token)
             return None
         os.close(writing)
-        try:
-            ready = select.select([reading], [], [], SLOWEST)[0]
-            said = os.read(reading, 8) if ready else b""
-            if not ready:
-                os.kill(copy, 9)
-        finally:
-            os.close(reading)
-            os.waitpid(copy, 0)
+        said = _heard(reading, copy, SLOWEST)
         return struct.unpack("<d", said)[0] if len(said) == 8 else math.nan
 
-    def _become(self, own: int, token: int, pipe: int) -> None:
-        """Be the copy in which the target is another token; silent but for its one number."""
-        self._pipe = pipe
-        self.context.send = lambda message: None
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 1)
-        os.dup2(nothing, 2)
+    def _become(self, own: int, token: int) -> None:
+        """Be the copy in which the target is another token."""
+        self._silent()
+        self.scores.bare = True
         if token != own:
             for place in self._held:
                 place.write(token)
             self.locator.stream[self.position] = token
+
+    def _silent(self) -> None:
+        """A copy says nothing but its numbers."""
+        self.context.send = lambda message: None
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
+
+
+def _points(text: str) -> list[tuple[str, int]]:
+    """Where to fork, in order: "after 12 at 20"."""
+    words = text.split()
+    return [(way, int(event)) for way, event in zip(words[::2], words[1::2], strict=True)]
+
+
+def likely(stream: Ints, position: int, soon: int, vocab: int) -> list[int]:
+    """Every token: the baseline's, the run's own, what followed the same token before, what came before."""
+    past = stream[:position]
+    followers = past[1:][past[:-1] == past[-1]] if len(past) > 1 else past[:0]
+    seen = dict.fromkeys([soon, int(stream[position]), *followers.tolist(), *past[::-1].tolist()])
+    return list(dict.fromkeys([*(t for t in seen if t < vocab), *range(vocab)]))
+
+
+def _heard(reading: int, copy: int, seconds: float) -> bytes:
+    """What a copy writes until it ends; empty when it takes too long, and then it is ended."""
+    said = b""
+    try:
+        while select.select([reading], [], [], seconds)[0]:
+            part = os.read(reading, 65_536)
+            if not part:
+                return said
+            said += part
+        os.kill(copy, 9)
+        return b""
+    finally:
+        os.close(reading)
+        os.waitpid(copy, 0)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ def _asked(context: Context, recorder: Recorder) -> None:
         moment.score(event)
 
     recorder.scores.on_score = scored
-    recorder.scores.told = Candidates(context, recorder.locator).told
+    candidates = Candidates(context, recorder.scores)
+    recorder.scores.begins, recorder.scores.told = candidates.begins, candidates.told
 
 
 def _fork(job: Job) -> tuple[int, list[int]]:

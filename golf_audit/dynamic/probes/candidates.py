@@ -2,27 +2,34 @@
 
 Where a script mixes the model's probability with that of a cache or a compressor, and computes it for the
 target alone, no whole distribution can be seen. So the run is stopped before one target, and goes on once for
-each candidate in its place, after exactly the same past; the candidates' probabilities must sum to one. The
-price is one run to the target and a forked rest of a batch for each candidate; what a minute does not reach
-is told. The run's files hold another token at the target than the baseline's: the baseline's own token, put
-into memory as a candidate, must get the probability that the baseline gave it.
+each candidate in its place, after exactly the same past; the candidates' probabilities must sum to one. As
+soon as those tried exceed one in sum, the others can only add to it. The price is one run to the target and a
+forked rest of the way for each candidate: it begins with the model's logits where the baseline's token then
+gets the baseline's loss, else before the model runs, else before the first pass that meets the target. What
+the time does not reach is told.
+
+The run's files hold another token at the target than the baseline's: the baseline's own token, put into
+memory as a candidate, must get the probability that the baseline gave it.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from golf_audit.dynamic.contract import Outcome, RunResult, Variation, Word
 from golf_audit.dynamic.job import Perturbation
-from golf_audit.dynamic.messages import Probe, Score, Start
+from golf_audit.dynamic.messages import Probe, Start
 from golf_audit.dynamic.probes.lines import Line, lines
 
 NAME = "candidates"
 TOLERANCE = 2e-3
 """Of the sum. A thousand float32 probabilities sum to one within 1e-5."""
-SECONDS = 60.0
+ENOUGH = 1.01
+"""A sum of some candidates that decides: the others can only add to it."""
+SECONDS = 120.0
 """CPU time of all copies together."""
 SAME = 1e-3
 """Nats between the probability of a candidate in memory and from files."""
@@ -34,13 +41,22 @@ _FROM, _TO = 0.5, 0.97
 
 @dataclass(frozen=True)
 class Target:
-    """The target that is tried: its counted score, and the first score that touches it."""
+    """The target that is tried: its counted score, and the model's own scores of it that led there."""
 
     position: int
     event: int
     row: int
-    first: int
-    departs: float  # nats between the loss there and the counted one
+    loss: float  # the counted one
+    first: int  # the model's score before the first mixed one, of an earlier pass perhaps
+    last: int  # the model's score before the counted one
+    departs: float  # nats between the model's own loss and the counted one
+
+    @property
+    def points(self) -> str:
+        """Where the run may fork: before the first pass meets the target, before the model's last score of
+        it, and when that score's logits are there. The latest that serves is the cheapest."""
+        points = (f"after {self.first - 1}", f"after {self.last - 1}", f"at {self.last}")
+        return " ".join(dict.fromkeys(points))
 
 
 class Candidates:
@@ -61,11 +77,14 @@ class Candidates:
             return ()
         forking = (
             ("position", target.position),
-            ("after_event", target.first - 1),
+            ("points", target.points),
             ("counted_event", target.event),
             ("counted_row", target.row),
             ("candidate", baseline.tokens[target.position]),
+            ("known", target.loss),
+            ("same", SAME),
             ("seconds", self.seconds),
+            ("enough", ENOUGH),
         )
         change = Perturbation("candidate", ((target.position, target.position + 1),), seed=6)
         return (Variation("candidates", change, options=forking),)
@@ -106,11 +125,10 @@ def _verdict(baseline: RunResult, target: Target, forked: RunResult) -> tuple[Wo
         ("vocabulary", float(len(told.values))),
         ("sum", total),
     )
-    ours = baseline.of(Score)[target.event].losses[target.row]
     theirs = told.values[baseline.tokens[target.position]]
-    if not abs(ours - theirs) <= SAME:  # nan too
-        says = f"the baseline's token has the loss {theirs:.5f} in memory and {ours:.5f} from files"
-        return Word.VOID, f"{says}: the script keeps copies that were not found", figures
+    if not abs(target.loss - theirs) <= SAME:  # nan too
+        says = f"the baseline's token has the loss {theirs:.5f} in memory and {target.loss:.5f} from files"
+        return Word.VOID, f"{says}: copies were not found, or an earlier pass had met the target", figures
     whole = len(tried) == len(told.values)
     sums = (
         f"the probabilities of {len(tried):,} of {len(told.values):,} tokens at position {target.position} "
@@ -136,19 +154,35 @@ def _asked(baseline: RunResult) -> tuple[Line, frozenset[int]] | None:
 
 
 def _target(line: Line, mixed: frozenset[int], baseline: RunResult) -> Target | None:
-    """The target whose mixed loss departs most from the loss at its first score in this evaluation."""
+    """Where the mixed loss departs clearly from the model's own just before, and little lies between; late in
+    the stream, since a cache then knows more."""
     targets = next((m.targets for m in baseline.of(Start)), 0)
-    first: dict[int, tuple[int, float]] = {}
-    for score in line.ledger.scores:
-        if score.n > line.since:
-            for row, position in enumerate(line.ledger.positions(score.event)):
-                first.setdefault(position, (score.event, score.losses[row]))
-    best: Target | None = None
+    ways = _ways(line)
+    found: list[Target] = []
     for event, row, position in line.members():
         if event not in mixed or not _FROM * targets < position < _TO * targets:
             continue
-        begun, loss = first[position]
-        departs = abs(line.ledger.scores[event].losses[row] - loss) if begun != event else math.inf
-        if begun > 0 and (best is None or departs > best.departs):
-            best = Target(position, event, row, begun, departs)
-    return best
+        loss = line.ledger.scores[event].losses[row]
+        first = next((own for number, own in ways[position] if number <= event), (event, math.nan))
+        last = next((own for number, own in reversed(ways[position]) if number <= event), (event, math.nan))
+        departs = math.inf if math.isnan(last[1]) else abs(loss - last[1])
+        if first[0] > 0:
+            found.append(Target(position, event, row, loss, first[0], last[0], departs))
+    most = max((t.departs for t in found), default=0.0)
+    clear = [t for t in found if t.departs >= most / 2]
+    return min(clear, key=lambda t: (t.event - t.last, -t.position), default=None)
+
+
+def _ways(line: Line) -> dict[int, list[tuple[int, tuple[int, float]]]]:
+    """For each position its mixed scores in order, each with the model's score before it and the loss there;
+    a mixed score with none before it stands for itself."""
+    own: dict[int, tuple[int, float]] = {}
+    ways: dict[int, list[tuple[int, tuple[int, float]]]] = defaultdict(list)
+    for score in line.ledger.scores:
+        whole = any(score.fingerprints)
+        for row, position in enumerate(line.ledger.positions(score.event)):
+            if whole:
+                own[position] = (score.event, score.losses[row])
+            elif position > 0 and score.off is None:
+                ways[position].append((score.event, own.get(position, (score.event, math.nan))))
+    return ways

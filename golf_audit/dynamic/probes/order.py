@@ -82,7 +82,7 @@ class Order:
         cut = cut_of(found[-1]) if found else None
         if cut is None or not extra:
             return (Outcome(self.name, Word.VOID, "no printed result is attested: nothing to compare"),)
-        runs = pair(baseline, extra[0])
+        runs = pair(baseline, extra[0], found)
         if isinstance(runs, str):
             return (Outcome(self.name, Word.VOID, runs),)
         return tuple(self._line(line, cut, runs, last=line is found[-1]) for line in found)

@@ -34,7 +34,7 @@ class Cuts:
         targets = _targets(baseline)
         found = lines(baseline)
         for (name, share), other in zip(SHARES, extra, strict=True):
-            runs = pair(baseline, other)
+            runs = pair(baseline, other, found)
             if isinstance(runs, str):
                 outcomes.append(Outcome(self.name, Word.VOID, f"{name} cut: {runs}"))
                 continue

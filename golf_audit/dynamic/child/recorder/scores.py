@@ -28,7 +28,9 @@ class Scores:
         self.context, self.ledger, self.locator, self.weights = context, ledger, locator, weights
         self._multipliers: dict[int, Any] = {}
         self._evaluated = False
+        self.bare = False  # in copies that hand over one loss: nothing to hold it against
         self.on_score: Callable[[int], None] = lambda event: None
+        self.begins: Callable[[int], None] = lambda event: None
         self.told: Callable[[int, Any], None] = lambda event, losses: None
 
     def enter(
@@ -37,8 +39,9 @@ class Scores:
         """Enter a score: `marked` gets the ids; `losses` in nats; `rows`: distributions (N, V) or None."""
         with torch._C.DisableTorchFunction(), torch.no_grad():
             values = losses.detach().reshape(-1).double().cpu().numpy()
-            prints = self.fingerprints(rows) if rows is not None else np.zeros(len(values))
-            model = self.weights.fingerprint()
+            whole = rows is not None and not self.bare
+            prints = self.fingerprints(rows) if whole else np.zeros(len(values))
+            model = "" if self.bare else self.weights.fingerprint()
             event = len(self.ledger.bases)
             self.on_score(event)
             ids = self.ledger.score(positions)
@@ -109,6 +112,8 @@ class Scores:
 
     def _apart(self, rows: Any, target: Any, ignored: int, losses: Any) -> float | None:
         """The largest difference between these losses and our own from the whole distributions."""
+        if self.bare:
+            return None
         own = own_losses(rows, target.reshape(-1), ignored)
         return float((own - losses.detach().reshape(-1).double()).abs().max())
 
@@ -144,6 +149,9 @@ class Scores:
         """Values at the targets taken out of rows of logits, log-probabilities or probabilities."""
         positions = self._positions(targets)
         if positions is None:
+            return
+        if self.bare:
+            self.enter(values, positions, -values, None, scorer)
             return
         with torch._C.DisableTorchFunction(), torch.no_grad():
             flat = rows.detach().reshape(-1, rows.shape[-1])
@@ -188,7 +196,10 @@ class Scores:
         """Positions of targets; None when none is a validation target."""
         with torch._C.DisableTorchFunction():
             found = self.locator.locate(targets.detach().cpu().numpy())
-        return found if (found >= 0).any() else None
+        if not (found >= 0).any():
+            return None
+        self.begins(len(self.ledger.bases))
+        return found
 
 
 def own_losses(rows: Any, target: Any, ignored: int | None) -> Any:
