@@ -33,10 +33,10 @@ from tests.mutants.base import DATE, Files, Mutant, base
 from tests.rule_harness import tree_of
 
 SMALL = Shape(targets=1024, documents=16, train_tokens=8_000)
-WHOLE = frozenset({"golf_ref", "two_passes", "gptq_on_validation"})
-"""Run on a trace's own stream: the folder itself, and mutants that need it. golf_ref's pauses teach the model
-only where what was scored fills two chunks, so that on a small stream a second pass is the first; and its
-calibration takes 4,096 tokens at a time."""
+WHOLE = frozenset({"two_passes", "gptq_on_validation"})
+"""Mutants that need a trace's own stream: golf_ref's pauses teach the model only where what was scored fills
+two chunks, so that on a small stream a second pass is the first; and its calibration takes 4,096 tokens at a
+time."""
 ASKED: Mapping[str, Probe] = {
     "Q01": Candidates(),
     "Q02": Swap(),
@@ -45,6 +45,8 @@ ASKED: Mapping[str, Probe] = {
     "V03": TrainingData(),
 }
 """Probes that one rule needs beside those that every trace has."""
+BY_ITSELF = frozenset({"B01", "M02", "N01", "P02", "P03", "Q01", "Q02", "V03"})
+"""Rules whose word does not rest on whether scores depend on later tokens."""
 
 
 def folder(on: str, files: Files) -> Submission:
@@ -71,7 +73,8 @@ def watched(
     Without a control a clean comparison is its own: what does not repeat would have changed."""
     probes: tuple[Probe, ...] = (*QUICK, Prefix())
     if rules is not None:
-        probes = (Order(), Whole(), Recount(), Reach(), *(ASKED[rule] for rule in rules if rule in ASKED))
+        order = () if BY_ITSELF.issuperset(rules) else (Order(),)
+        probes = (*order, Whole(), Recount(), Reach(), *(ASKED[rule] for rule in rules if rule in ASKED))
     small = partial(prepare, shape=shape, cache=cache_folder())
     kind = "full" if rules is None else "quick"
     return trace(one, Plan(small, probes, kind, way=Way(sandbox=sandbox), runner=runner))
