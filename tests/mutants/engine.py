@@ -201,6 +201,7 @@ def gptq_on_validation(files: Files) -> None:
     code(
         files,
         "    hessians = collect_hessians(model, ((batch.ids, batch.segments) for batch in batches))\n",
+        "    T = min(T, len(data.val_ids) // n_forwards)\n"
         "    rows = [data.val_ids[i : i + T] for i in range(0, n_forwards * T, T)]\n"
         "    hessians = collect_hessians(model, ((row, Segments.rows(1, len(row))) for row in rows))\n",
     )

@@ -33,10 +33,9 @@ from tests.mutants.base import DATE, Files, Mutant, base
 from tests.rule_harness import tree_of
 
 SMALL = Shape(targets=1024, documents=16, train_tokens=8_000)
-WHOLE = frozenset({"two_passes", "gptq_on_validation"})
+WHOLE = frozenset({"two_passes"})
 """Mutants that need a trace's own stream: golf_ref's pauses teach the model only where what was scored fills
-two chunks, so that on a small stream a second pass is the first; and its calibration takes 4,096 tokens at a
-time."""
+two chunks, so that on a small stream a second pass is the first."""
 ASKED: Mapping[str, Probe] = {
     "Q01": Candidates(),
     "Q02": Swap(),
