@@ -143,6 +143,22 @@ def test_triton_kernels_run_as_their_text_says(context: Context) -> None:
     torch.testing.assert_close(out, flat * 2 + torch.arange(23))
 
 
+def signs_kernel(x_ptr: Any, w_ptr: Any, y_ptr: Any, N: int, BLOCK: int) -> None:  # noqa: N803
+    """Signs packed into integers, as binary networks multiply them."""
+    rows, columns = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.arange(0, BLOCK)
+    x, w = tl.load(x_ptr + rows), tl.load(w_ptr + columns)
+    unlike = tl.popc((x[:, None] ^ w[None, :]).to(tl.int32))
+    tl.store(y_ptr + rows[:, None] * N + columns[None, :], 32 - 2 * unlike)
+
+
+def test_bits_are_counted(context: Context) -> None:
+    x, w = torch.randn(8, 32).sign(), torch.randn(4, 32).sign()
+    packed = [((m > 0).int() << torch.arange(32, dtype=torch.int32)).sum(-1).int() for m in (x, w)]
+    y = torch.zeros(8, 4, dtype=torch.int32)
+    tritonmodule.Kernel(context, signs_kernel)[(2,)](*packed, y, 4, BLOCK=4)
+    torch.testing.assert_close(y, (x @ w.T).int())
+
+
 def test_triton_descriptors_are_zero_outside_and_written_inside(context: Context) -> None:
     a, b, c = torch.randn(10, 12), torch.randn(8, 12), torch.zeros(10, 8)
     given = [tritonmodule.Descriptor.from_tensor(t, [8, 8]) for t in (a, b, c)]

@@ -390,6 +390,9 @@ _FUNCTIONS: dict[str, Any] = {
     "permute": permute,
     "trans": lambda x, *order: permute(x, *order) if order else x.T,
     "split": split,
+    "popc": lambda x: Block(
+        sum((x.data >> bit) & 1 for bit in builtins.range(8 * x.data.element_size())).int()
+    ),
     "softmax": lambda x, **options: Block(torch.softmax(x.data, dim=-1)),
     "cumsum": lambda x, axis=0, **options: Block(torch.cumsum(x.data, dim=_axis(axis, x.rank))),
 }
