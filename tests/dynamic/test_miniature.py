@@ -160,6 +160,12 @@ def test_the_script_s_own_defaults_in_the_same_small_world(tmp_path: Path) -> No
     assert (data, job.overrides, job.argv) == (made.data, made.job.overrides, made.job.argv)
 
 
+def test_a_schedule_of_lengths_is_small_at_every_step() -> None:
+    """#2140 wants its longest length to be the sequence length."""
+    assert small("TRAIN_SEQ_SCHEDULE", "1024@0.100,2048@0.700,3072@1.000") == "128@0.100,128@0.700,128@1.000"
+    assert small("TRAIN_SEQ_SCHEDULE", "") is None and small("LR_SCHEDULE", "1024@0.1") is None
+
+
 @pytest.mark.parametrize(
     ("declared", "default", "switched"),
     [

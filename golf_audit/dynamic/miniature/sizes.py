@@ -95,8 +95,14 @@ SIZES = (
 )
 
 
+_SCHEDULE = re.compile(r"\w*SEQ_?(?:LEN_?)?SCHEDULE")
+_LENGTH = re.compile(r"(?<![\d.])\d{3,}(?![\d.])")
+
+
 def small(name: str, declared: str | None) -> str | None:
     """The miniature's value of a setting; None when the declared one stays."""
+    if declared and _SCHEDULE.fullmatch(name.upper()):
+        return _LENGTH.sub(str(SEQUENCE), declared)  # "1024@0.1,2048@1.0": every length is the same
     for size in SIZES:
         value = size.of(name.upper(), declared)
         if value is not None:
