@@ -3,6 +3,7 @@ evaluation (V03), documents (M02) and their order (V06), the network (N01)."""
 
 from __future__ import annotations
 
+from golf_audit.joining.owner import late_events, late_violation, owner_of
 from golf_audit.joining.seen import (
     Seen,
     Violation,
@@ -10,9 +11,6 @@ from golf_audit.joining.seen import (
     evidence_of,
     first_places,
     influence,
-    late_events,
-    late_violation,
-    owner_of,
     share,
 )
 from golf_audit.joining.seen import quoted as quoted_place

@@ -14,18 +14,9 @@ from golf_audit.joining.data import (
     unpaid_training_data,
 )
 from golf_audit.joining.numbers import bytes_counted, bytes_logged, forwards, normalised
-from golf_audit.joining.seen import (
-    Seen,
-    by_outcomes,
-    evidence_of,
-    from_scores,
-    future,
-    order,
-    passes,
-    silent,
-    unattested,
-    warm_up,
-)
+from golf_audit.joining.order import future, order, warm_up
+from golf_audit.joining.passes import from_scores, passes, unattested
+from golf_audit.joining.seen import Seen, by_outcomes, evidence_of, silent
 from golf_audit.model import Evidence, Kind
 from golf_audit.observation import Observation
 from golf_audit.submission import Case

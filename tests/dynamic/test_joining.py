@@ -15,7 +15,7 @@ from golf_audit.dynamic.messages import Step
 from golf_audit.dynamic.observed import Truth, observe
 from golf_audit.dynamic.trace import claimed_result
 from golf_audit.joining import joined
-from golf_audit.joining.seen import _chosen
+from golf_audit.joining.owner import _chosen
 from golf_audit.joining.settle import behind_number
 from golf_audit.law import SCORE_FIRST
 from golf_audit.model import Assessment, Certainty, Evidence, Example, Finding, Kind, Ruling, Verdict
