@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -27,6 +29,7 @@ from golf_audit.dynamic.child.shims import (  # noqa: E402
     loading,
     precision,
     programs,
+    seeds,
     small,
 )
 from golf_audit.dynamic.child.shims.recurrent import convolution  # noqa: E402
@@ -270,6 +273,24 @@ def test_every_clock_of_the_time_module_is_replaced_and_repeats(
     assert told[0] == told[1]
     with pytest.raises(ValueError, match="non-negative"):
         time.sleep(-1)
+
+
+def test_a_script_that_seeds_nothing_draws_the_same_numbers(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """#1375: PyTorch's own seed is another one in each process, so that no two runs could be compared."""
+    monkeypatch.setattr(np.random, "default_rng", np.random.default_rng)  # put back afterwards
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    told = []
+    for _ in range(2):
+        seeds.install(context)
+        drawn = np.random.default_rng().random(), np.random.default_rng(7).random()
+        told.append((torch.rand(3).tolist(), random.random(), np.random.rand(), *drawn))
+    torch.set_rng_state(states[0])
+    random.setstate(states[1])
+    np.random.set_state(states[2])
+    assert told[0] == told[1]
+    assert told[0][-1] == np.random.Generator(np.random.PCG64(7)).random(), "a seed that is given counts"
 
 
 @pytest.fixture

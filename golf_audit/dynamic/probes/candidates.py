@@ -29,7 +29,7 @@ TOLERANCE = 2e-3
 """Of the sum. A thousand float32 probabilities sum to one within 1e-5."""
 ENOUGH = 1.01
 """A sum of some candidates that decides: the others can only add to it."""
-SECONDS = 120.0
+SECONDS = 180.0
 """CPU time of all copies together."""
 SAME = 1e-3
 """Nats between the probability of a candidate in memory and from files."""

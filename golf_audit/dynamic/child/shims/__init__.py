@@ -21,6 +21,7 @@ from golf_audit.dynamic.child.shims import (
     precision,
     programs,
     ranks,
+    seeds,
     small,
     tritonmodule,
 )
@@ -40,6 +41,7 @@ ALWAYS = (
     tritonmodule,
     recurrent,
     small,
+    seeds,
 )
 """Installed on every device."""
 ON_CPU = (devices, precision, cuda)
