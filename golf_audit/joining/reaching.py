@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 
 from golf_audit.model import Where
+from golf_audit.parsing import flatten
 from golf_audit.submission import Submission
 
 _NAMES = frozenset(
@@ -33,7 +34,7 @@ def reaching(submission: Submission) -> Iterator[tuple[str, Where]]:
     for path in sources.executed:
         module = sources.modules.get(path)
         for layer in module.layers if module is not None else ():
-            for node in ast.walk(layer.parsed.tree) if layer.parsed.tree is not None else ():
+            for node in flatten(layer.parsed.tree) if layer.parsed.tree is not None else ():
                 name = _name(node)
                 if name:
                     yield name, layer.at(getattr(node, "lineno", 1))

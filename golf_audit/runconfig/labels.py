@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from golf_audit.parsing import flatten
+
 _LABEL = re.compile(r"(?<![\w.\-/])([A-Za-z_]\w{1,59})[:=]$")
 _FILLED = re.compile(r"(?<![\w.\-/])([A-Za-z_]\w{1,59})[:=]\s*(?:[%{]|$)")
 """In a plain string, a label whose value comes from elsewhere."""
@@ -26,7 +28,7 @@ def labels(trees: Iterable[ast.Module], canonical: Callable[[str], str | None]) 
 def _printed(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
     """Every label with the attribute behind it; None where it is no attribute as it stands."""
     parts: set[int] = set()
-    for node in ast.walk(tree):  # a string is visited before its parts
+    for node in flatten(tree):  # a string is visited before its parts
         if isinstance(node, ast.JoinedStr):
             parts |= {id(part) for part in node.values}
             yield from _joined(node)
