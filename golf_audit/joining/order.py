@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from golf_audit.joining.owner import late_events, late_violation, owner_of, predicted, unseen_owner
 from golf_audit.joining.seen import (
-    INFLUENCE,
     Seen,
     Violation,
     by_outcomes,
     evidence_of,
     first_places,
     influence,
+    influenced,
     quoted,
     share,
 )
@@ -56,8 +56,7 @@ def _unseen_way(case: Case, observation: Observation, rule: str) -> Seen:
     if owner != rule:
         says = f"earlier scores depend on later tokens: see {owner}"
         return Seen(notes=(Evidence(Kind.TRACE, says),) if rule == "T01" else ())
-    moved = [o for r in sorted(INFLUENCE) for o in observation.about(r) if o.word is Word.VIOLATION]
-    outcomes = list(dict.fromkeys(moved))
+    outcomes = influenced(observation)
     evidence = tuple(e for o in outcomes for e in evidence_of(case, o))
     return Seen((Violation(f"in the run, {outcomes[0].says}", evidence),))
 

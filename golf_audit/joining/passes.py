@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from golf_audit.joining.owner import late_violation, owner_of, unseen_owner
-from golf_audit.joining.seen import INFLUENCE, Seen, Violation, evidence_of, influence, quoted, share
+from golf_audit.joining.seen import Seen, Violation, evidence_of, influence, influenced, quoted, share
 from golf_audit.model import Evidence, Kind
-from golf_audit.observation import Observation, Result, Word
+from golf_audit.observation import Observation, Result, Word, count
 from golf_audit.static.tables import filled_before
 from golf_audit.submission import Case
 
@@ -24,7 +24,7 @@ def passes(case: Case, observation: Observation, rule: str) -> Seen:
             notes.append(Evidence(Kind.TRACE, says))
     if repeated:
         says = f"the claimed number counts {share(result, repeated)} more than once"
-        twice = 2 * sum(b - a for a, b in repeated) >= result.targets  # else perhaps the ends of documents
+        twice = 2 * count(repeated) >= result.targets  # else perhaps the ends of documents
         return Seen((Violation(says, _counted(case, observation, result, says), sure=twice),))
     if missing:
         says = f"the claimed number leaves {share(result, missing)} out"
@@ -56,8 +56,7 @@ def passes(case: Case, observation: Observation, rule: str) -> Seen:
 
 def _second_pass(case: Case, observation: Observation, result: Result) -> Seen:
     """P01: what the first pass saw, later tokens included, is in the scores of the second."""
-    moved = [o for r in sorted(INFLUENCE) for o in observation.about(r) if o.word is Word.VIOLATION]
-    evidence = tuple(e for o in dict.fromkeys(moved) for e in evidence_of(case, o))
+    evidence = tuple(e for o in influenced(observation) for e in evidence_of(case, o))
     says = "scores depend on tokens that a pass before had already processed"
     if result.rescored:
         says = (

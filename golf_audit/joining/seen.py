@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from golf_audit.joining.settle import HOOK_FREE
 from golf_audit.model import Evidence, Kind, Where
-from golf_audit.observation import Observation, Outcome, Result, Spans, Word
+from golf_audit.observation import Observation, Outcome, Result, Spans, Word, count
 from golf_audit.submission import Case
 from golf_audit.timeline import Event
 
@@ -103,10 +103,15 @@ def influence(observation: Observation) -> Word | None:
     return next((w for w in (Word.VIOLATION, Word.VOID, Word.CLEAN) if w in words), None)
 
 
+def influenced(observation: Observation) -> tuple[Outcome, ...]:
+    """The outcomes that show such a change, each once."""
+    asked = (o for rule in sorted(INFLUENCE) for o in observation.about(rule))
+    return tuple(dict.fromkeys(o for o in asked if o.word is Word.VIOLATION))
+
+
 def share(result: Result, found: Spans) -> str:
     """How many of the targets, in words."""
-    count = sum(stop - start for start, stop in found)
-    return f"{count:,} of {result.targets:,} targets"
+    return f"{count(found):,} of {result.targets:,} targets"
 
 
 def first_places(events: Iterable[E]) -> list[E]:

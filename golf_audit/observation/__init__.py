@@ -10,6 +10,7 @@ from golf_audit.observation.model import (
     Spans,
     Tried,
     Word,
+    count,
 )
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Spans",
     "Tried",
     "Word",
+    "count",
     "from_json",
     "read",
     "to_json",

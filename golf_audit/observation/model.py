@@ -12,6 +12,12 @@ from golf_audit.timeline import Timeline
 Spans = tuple[tuple[int, int], ...]
 """Half-open spans of token positions: (3, 7) holds the targets 3, 4, 5 and 6 of the validation stream."""
 
+
+def count(spans: Spans) -> int:
+    """How many positions spans hold."""
+    return sum(stop - start for start, stop in spans)
+
+
 WHILE_TRAINING = "while training"
 """The figure of attempts to reach the network between the first step and the evaluation (N01)."""
 

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from golf_audit.observation import Observation, Outcome, Result, Spans, Word
+from golf_audit.observation import Observation, Outcome, Result, Spans, Word, count
 from golf_audit.report.escape import terminal
 
 _WIDTH = 110
@@ -80,7 +80,7 @@ def _facts(result: Result) -> Iterator[str]:
 
 
 def _count(spans: Spans) -> str:
-    return f"{sum(stop - start for start, stop in spans):,}"
+    return f"{count(spans):,}"
 
 
 def _probes(seen: Observation) -> Iterator[str]:

@@ -69,7 +69,7 @@ def entry(seen: Observation, file: str) -> dict[str, Any]:
         "reason": seen.reason[:_REASON],
         "claimed": result.name if result is not None else "",
         "attested": result is not None and result.attested,
-        "late": sum(b - a for a, b in result.late) if result is not None else 0,
+        "late": observation.count(result.late) if result is not None else 0,
         "violations": sorted({rule for o in seen.outcomes if o.word is Word.VIOLATION for rule in o.rules}),
     }
 

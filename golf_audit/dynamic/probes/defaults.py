@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from golf_audit.dynamic.contract import Ending, Outcome, RunResult, Variation, Word
 from golf_audit.dynamic.observed import Truth, observe
-from golf_audit.observation import Result, Spans
+from golf_audit.dynamic.probes.documents import document_starts
+from golf_audit.observation import Result, count
 
 _NAMES = 4
 
@@ -50,7 +51,7 @@ class Defaults:
 
 def _results(other: RunResult) -> Sequence[Result]:
     """What that run printed."""
-    exempt = frozenset(p for p, n in enumerate(other.counted) if p and n == 0)
+    exempt = frozenset(document_starts(other)[1:])
     _, results = observe(other, Truth(exempt, other.counted, other.tokens), other.job.script)
     return results
 
@@ -70,13 +71,9 @@ def _about(result: Result) -> str:
     if not result.attested:
         return "not attested"
     if result.late:
-        late = f"{_count(result.late):,} of {result.targets:,} targets"
+        late = f"{count(result.late):,} of {result.targets:,} targets"
         return f"attested; {late} scored after a gradient on them"
     return "attested; none scored after a gradient on it"
-
-
-def _count(spans: Spans) -> int:
-    return sum(stop - start for start, stop in spans)
 
 
 def _listed(texts: Sequence[str]) -> str:
